@@ -56,18 +56,18 @@ def _check_token(token: str) -> str:
         raise ConfigError(msg)
     token = token.strip()
     if token[0] in _QUOTES or token[-1] in _QUOTES:
-        msg = "The access token is in quotes. Take them away: its first character is a digit."
+        msg = "The access token is in quotes. Remove them: a token begins with a digit."
         raise ConfigError(msg)
     if token.endswith(_PLACEHOLDERS):
         msg = (
-            "The access token is still the example's. Make your own at "
-            "https://id.getharvest.com/developers and put it in its place."
+            "The access token is still the one of the example. Make your own at "
+            "https://id.getharvest.com/developers and use that."
         )
         raise ConfigError(msg)
     if not all("!" <= char <= "~" for char in token):
         msg = (
-            "The access token holds blanks, line ends or characters no token has. Copy it again, "
-            "alone: without quotes, and without the word Bearer."
+            "The access token contains spaces, line ends or characters that no token has. Copy "
+            "it again without anything else: no quotes, and not the word Bearer."
         )
         raise ConfigError(msg)
     return token

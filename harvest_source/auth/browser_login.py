@@ -40,8 +40,8 @@ _MAX_QUERY: Final = 8192
 _AGAIN: Final = "Nothing was stored. Sign in again: harvest-source auth login"
 
 _STRAY: Final = (
-    "This address does not belong to the sign-in that is waited for: it may come from an older "
-    "window, or from another site. Nothing was done, and the sign-in still waits for its answer."
+    "This address does not belong to the sign-in in progress: it may come from an older window, "
+    "or from another site. Nothing was done, and the sign-in is still waiting for its answer."
 )
 
 _PAGE: Final = """<!DOCTYPE html>
@@ -329,7 +329,7 @@ class _Visitor(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         if path != self.server.path or len(self.path) > _MAX_QUERY:
-            self._answer(404, build_page("Not here", "This page only ends a sign-in."))
+            self._answer(404, build_page("Not here", "This page only completes a sign-in."))
             return
         callback = self.server.callback
         page = callback.visit(query)
@@ -339,7 +339,7 @@ class _Visitor(BaseHTTPRequestHandler):
             finally:
                 callback.shown.set()
         elif callback.has_ended:
-            self._answer(410, build_page("Too late", "This sign-in has ended already."))
+            self._answer(410, build_page("Too late", "This sign-in has already ended."))
         else:
             self._answer(400, build_page("Not this sign-in", _STRAY))
 

@@ -32,13 +32,13 @@ _RETRY_AFTER_S: Final = 300.0
 
 
 _NOT_TRIED: Final = (
-    "Not tried: there is a refresh token and no access token that lasts. Asking for one would "
-    "exchange the refresh token; the next sync does that."
+    "Not tried: there is a refresh token, but no access token that lasts long enough. Asking for "
+    "one would exchange the refresh token; the next sync does that."
 )
 _REFUSED: Final = (
-    "Harvest refuses the access token that is kept (401). The refresh token was not tried, because "
-    "that would exchange it: the next sync does that. If it fails, sign in again: harvest-source "
-    "auth login"
+    "Harvest refuses the saved access token (401). The refresh token was not tried, because that "
+    "would exchange it: the next sync does that. If it fails, sign in again: harvest-source auth "
+    "login"
 )
 
 
@@ -162,7 +162,7 @@ class OAuthToken(httpx.Auth):
             if self._state.tokens.is_expired(now):
                 raise
             self._state.wait_until_s = self._clock.monotonic() + _RETRY_AFTER_S
-            self._on_warning(f"The access token runs out soon and could not be renewed: {error}")
+            self._on_warning(f"The access token expires soon and could not be renewed: {error}")
 
     def _exchange(self, old: str) -> None:
         """Use a token that another process has stored, or get one and store it before use."""
@@ -195,9 +195,9 @@ class OAuthToken(httpx.Auth):
         if why := self._store.find_obstacle():
             msg = (
                 "The access token has to be renewed, and the refresh token was not exchanged, "
-                f"because a new one could not be kept: {why}. Nothing was sent and nothing is "
+                f"because a new one could not be saved: {why}. Nothing was sent and nothing is "
                 "lost. Under [sources.harvest] set vault_path to a folder that this user can "
-                "write, or token_command to a command that keeps the new token."
+                "write, or token_command to a command that saves the new token."
             )
             raise NoPlaceError(msg)
 
@@ -213,11 +213,11 @@ class OAuthToken(httpx.Auth):
 
     def _warn_not_stored(self, stored: Tokens, new: Tokens, error: OSError | HarvestError) -> None:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        what = "new access token could not be kept"
+        what = "new access token could not be saved"
         then = "The next run asks for another."
         if new.refresh_token != stored.refresh_token:
-            what = "new refresh token could not be kept"
-            then = "This run goes on with it; the next one will have to sign in again."
+            what = "new refresh token could not be saved"
+            then = "This run continues with it; the next one will have to sign in again."
         self._on_warning(f"The {what} ({printable(why or 'no reason given')}). {then}")
 
 
@@ -247,8 +247,8 @@ def check_kept(auth: httpx.Auth, profile: str) -> None:
     """
     if isinstance(auth, OAuthToken) and auth.is_lost:
         msg = (
-            "Harvest exchanged the refresh token for another one, which could not be kept, so the "
-            "sign-in ends with this command. Make a place for it and sign in again: "
+            "Harvest exchanged the refresh token for another one, which could not be saved, so "
+            "the sign-in ends with this command. Make a place for it and sign in again: "
             f"{build_auth_command('login', profile)}"
         )
         raise SignInError(msg)

@@ -41,14 +41,14 @@ def check_private(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        msg = f"{path} is out of reach ({describe_os_error(error)})."
+        msg = f"{path} cannot be accessed ({describe_os_error(error)})."
         raise ConfigError(msg) from error
     mode = stat.S_IMODE(found.st_mode)
     if mode & _OTHERS:
         wanted = "700" if stat.S_ISDIR(found.st_mode) else "600"
         msg = (
-            f"{path} is open to others (mode {mode:04o}), and it holds tokens. Nothing was read "
-            f"or written. Close it: chmod {wanted} {path}"
+            f"{path} is open to other users (mode {mode:04o}), and it contains tokens. Nothing "
+            f"was read or written. Restrict it: chmod {wanted} {path}"
         )
         raise ConfigError(msg)
 

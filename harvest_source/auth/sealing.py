@@ -61,9 +61,8 @@ def unseal(sealed: Any, keys: Keys, *, profile: str, account: str) -> SavedLogin
     if key is None:
         msg = (
             f"The login of profile {profile} for {where} was sealed with key "
-            f"{printable(key_id, limit=12)}, which is not at hand (looked in: "
-            f"{keys.looked_in}). Bring that key back, or sign in again: "
-            f"{build_auth_command('login', profile)}"
+            f"{printable(key_id, limit=12)}, which is missing (looked in: {keys.looked_in}). "
+            f"Restore that key, or sign in again: {build_auth_command('login', profile)}"
         )
         raise ConfigError(msg)
     binding = _bind(profile, account)

@@ -94,7 +94,7 @@ class ServerTokens:
             tokens = self.read()
             if any(each.name == name for each in tokens):
                 command = f"harvest-source mcp token revoke {name}"
-                msg = f"There is a token named {name}. Revoke it: {command}"
+                msg = f"There is already a token named {name}. Revoke it: {command}"
                 raise ConfigError(msg)
             token_id = secrets.token_hex(6)
             text = f"{PREFIX}_{token_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
@@ -126,7 +126,10 @@ class ServerTokens:
             why = describe_os_error(error)
             raise ConfigError(f"{self._path} cannot be read ({why}).") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            msg = f"{self._path} is no file of tokens that this version knows. Make them again."
+            msg = (
+                f"{self._path} is not a token file that this version can read. Make the tokens "
+                "again."
+            )
             raise ConfigError(msg) from error
 
     def revoke(self, *, name: str = "", profile: str = "") -> list[str]:
@@ -181,8 +184,8 @@ class ServerTokens:
         except OSError as error:
             why = describe_os_error(error)
             msg = (
-                f"{printable(self._path)} cannot be written ({why}); what was there stays. Set "
-                "vault_path under [sources.harvest] to a folder that this user can write."
+                f"{printable(self._path)} cannot be written ({why}); its content is unchanged. "
+                "Set vault_path under [sources.harvest] to a folder that this user can write."
             )
             raise ConfigError(msg) from error
 

@@ -208,8 +208,8 @@ def _accept(answer: Answer) -> bool:
 
 def _explain_redeem(name: str) -> str:
     return (
-        f"Harvest refused the code of this login ({name}): it is good once and for a few minutes. "
-        "Nothing was stored. Sign in again: harvest-source auth login"
+        f"Harvest refused the code of this login ({name}): it works only once, and only for a few "
+        "minutes. Nothing was stored. Sign in again: harvest-source auth login"
     )
 
 
@@ -254,7 +254,7 @@ def parse_tokens(body: bytes, asked_at: datetime, path: str) -> Tokens:
     texts = [answer.get(name) or "" for name in ("access_token", "refresh_token")]
     if not texts[0] or not all(isinstance(text, str) and is_token_text(text) for text in texts):
         msg = (
-            f"Harvest answered 200 for {_LABEL} without a usable one. Check id_url and "
+            f"Harvest answered 200 for {_LABEL}, but sent no usable one. Check id_url and "
             "oauth_token_path."
         )
         raise ResponseError(msg, path=path, status=200)

@@ -149,8 +149,8 @@ class CommandTokenStore:
             why = f"could not be started ({error.strerror})"
         if why:
             self._on_warning(
-                f"token_command {why}: it was to keep the new refresh token. If the next run takes "
-                "its token from there, sign in again: harvest-source auth login"
+                f"token_command {why}: it should have saved the new refresh token. If the next "
+                "run takes its token from there, sign in again: harvest-source auth login"
             )
         return not why
 

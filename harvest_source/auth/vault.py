@@ -201,10 +201,9 @@ class Vault:
                 if self.keys.find(str(key_id)) is None:
                     msg = (
                         f"The vault {self.folder} has a login of profile {name} that was sealed "
-                        f"with key {printable(key_id, limit=12)}, which is not at hand (looked in: "
-                        f"{self.keys.looked_in}). No new key was made beside it. Bring that key "
-                        "back, or forget the login: "
-                        f"{build_auth_command('logout', name)}"
+                        f"with key {printable(key_id, limit=12)}, which is missing (looked in: "
+                        f"{self.keys.looked_in}). No new key was made beside it. Restore that "
+                        f"key, or forget the login: {build_auth_command('logout', name)}"
                     )
                     raise SignInError(msg)
 

@@ -146,7 +146,7 @@ class VaultFiles:
         try:
             is_in_the_way = self.folder.exists() and not self.folder.is_dir()
         except OSError as error:
-            return f"{self.folder} is out of reach ({describe_os_error(error)})"
+            return f"{self.folder} cannot be accessed ({describe_os_error(error)})"
         return f"{self.folder} is not a folder" if is_in_the_way else ""
 
     def check_writable(self) -> str:
@@ -175,13 +175,15 @@ class VaultFiles:
         except FileNotFoundError:
             return {}
         except (ValueError, RecursionError) as error:
-            raise build_damage_error(profile, "its file is not a vault's") from error
+            raise build_damage_error(profile, "its file is not a vault file") from error
         except OSError as error:
             msg = f"The vault's file {path} cannot be read ({error.strerror})."
             raise ConfigError(msg) from error
         logins = content.get("logins") if isinstance(content, dict) else None
         if not isinstance(logins, dict) or content.get("format") != FORMAT:
-            raise build_damage_error(profile, "its file is not of a version this program knows")
+            raise build_damage_error(
+                profile, "its file has a version that this program does not know"
+            )
         return logins
 
     def store(self, profile: str, logins: Mapping[str, Any]) -> None:

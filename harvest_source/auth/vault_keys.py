@@ -96,9 +96,10 @@ class KeyringUnusableError(SignInError):
         why = printable(f"{type(error).__name__}: {error}", limit=120)
         super().__init__(
             f"{place} cannot be used ({why}), so saved sign-ins cannot be opened. Nothing was "
-            "changed. Unlock it and run the same command again. Where there is no desktop session, "
-            f"as under cron, set {VARIABLE} to the vault's key; or set PYTHON_KEYRING_BACKEND to "
-            "keyring.backends.fail.Keyring, which keeps keys in a file, and sign in anew."
+            "changed. Unlock it and run the same command again. Where there is no desktop "
+            f"session, as under cron, set {VARIABLE} to the vault's key; or set "
+            "PYTHON_KEYRING_BACKEND to keyring.backends.fail.Keyring, which keeps keys in a "
+            "file, and sign in again."
         )
 
 
@@ -186,9 +187,9 @@ class VariablePlace:
     def write(self, keys: Sequence[Key]) -> None:  # noqa: ARG002 - the protocol has it
         msg = (
             f"The vault's key comes from {VARIABLE}, which only you can change. Put a new key "
-            "before the old one, with a comma between, and run harvest-source auth rotate-key; "
-            "then take the old one away. A new key: "
-            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            "before the old one, separated by a comma, and run harvest-source auth rotate-key; "
+            "then remove the old one. A new key: python -c 'import secrets; "
+            "print(secrets.token_urlsafe(32))'"
         )
         raise ConfigError(msg)
 
@@ -219,9 +220,8 @@ class FilePlace:
         return (
             f"The vault's key is stored beside it, in {self.name}, readable by you alone. That "
             "protects a copy of the vault without the key (a backup, an upload by mistake). It "
-            "does not protect from anything that can read your files: for that use the system's "
-            "keyring, or set "
-            f"{VARIABLE} from a secrets manager."
+            "does not protect against a program that can read your files: for that use the "
+            f"system's keyring, or set {VARIABLE} from a secrets manager."
         )
 
 

@@ -449,7 +449,7 @@ def test_a_key_that_goes_while_a_token_is_exchanged_costs_no_run(start: Start) -
     bench.server.before_request(lambda _: (bench.vault.folder / "key").write_text("no key"))
     bench.ask(auth)
     [warning] = bench.warnings
-    assert "new refresh token could not be kept" in warning
+    assert "new refresh token could not be saved" in warning
     assert auth.is_lost
 
 

@@ -232,7 +232,7 @@ def test_the_key_can_be_changed(vault: Vault) -> None:
     assert content(vault)["logins"]["1000001"]["key"] != before
     assert vault.read("work", "1000001") == LOGIN
     (vault.folder / "key").write_text(old)
-    with pytest.raises(ConfigError, match="not at hand"):
+    with pytest.raises(ConfigError, match="which is missing"):
         vault.read("default", "1000001")
 
 
@@ -293,7 +293,7 @@ def test_a_key_in_a_file_comes_with_a_warning(tmp_path: Path) -> None:
     keep(vault)
     keep(vault)
     [warning] = told
-    assert "does not protect from anything that can read your files" in warning
+    assert "does not protect against a program that can read your files" in warning
     assert vault.key_warning == warning
 
 
@@ -429,7 +429,7 @@ def test_no_new_key_is_made_while_another_is_away(tmp_path: Path) -> None:
     keep(open_vault(folder, backend))
     bare = open_vault(folder, FailKeyring())  # type: ignore[no-untyped-call]
     for attempt in (lambda: keep(bare, "work"), lambda: bare.find_obstacle("work")):
-        with pytest.raises(SignInError, match=r"not at hand.*auth logout") as caught:
+        with pytest.raises(SignInError, match=r"which is missing.*auth logout") as caught:
             attempt()
         assert caught.value.exit_code == 3
     assert not (folder / "key").exists()

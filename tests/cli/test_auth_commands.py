@@ -369,7 +369,7 @@ def test_looking_exchanges_no_token(
             office.expire_access_token(item.value)
     result = bare(*command)
     assert result.code == 3
-    assert "refuses the access token that is kept" in result.out + result.err
+    assert "refuses the saved access token" in result.out + result.err
     assert office.requests.counts()["oauth_token"] == 1
 
 

@@ -160,7 +160,7 @@ def test_a_life_may_be_text(value: Any) -> None:
 def test_tokens_that_cannot_be_used_are_no_answer(fields: dict[str, Any]) -> None:
     """If they were stored, they would replace tokens that work."""
     message = refuse(lambda: build(answer(**fields)).refresh(OLD), ResponseError)
-    assert "without a usable one" in message
+    assert "but sent no usable one" in message
 
 
 def test_half_an_answer_is_told_from_a_wrong_one() -> None:
