@@ -88,7 +88,7 @@ def _check_address(url: str) -> str:
     parsed = parse_url(url)
     if parsed is None or not is_private(parsed) or "@" in url or "?" in url or "#" in url:
         msg = (
-            "issuer_url is the address that the issuer's tokens have as iss, such as "
+            "issuer_url has to be the address that the issuer's tokens have as iss, such as "
             "https://login.example.com/realms/company. It begins with https:// and has no user, "
             "query or fragment."
         )
@@ -108,6 +108,8 @@ def _parse_names(value: Any, key: str) -> dict[str, str] | None:
     if not isinstance(value, Mapping) or not all(
         isinstance(each, str) and each for pair in value.items() for each in pair
     ):
-        msg = f'{key} has a name for each value: {{"value" = "name"}}; in the environment, JSON.'
+        msg = (
+            f'{key} has to give each value a name: {{"value" = "name"}}; in the environment, JSON.'
+        )
         raise ConfigError(msg)
     return {str(each): str(name) for each, name in value.items()}

@@ -45,14 +45,11 @@ def check_keys() -> None:
         raise ConfigError(_explain_unknown(where, path))
     for sections in _MISTAKEN_SECTIONS:
         for place, _ in iter_config_sections(*sections):
-            msg = (
-                f"[{'.'.join(sections)}] in {place} is read by nothing. Rename it to "
-                "[sources.harvest]."
-            )
+            msg = f"[{'.'.join(sections)}] in {place} is not read. Rename it to [sources.harvest]."
             raise ConfigError(msg)
     for name in sorted(os.environ):
         if name.startswith(_MISTAKEN_PREFIXES):
-            msg = f"{printable(name)} is read by nothing. Variables for us begin with {_PREFIX}"
+            msg = f"{printable(name)} is not read. Our variables begin with {_PREFIX}"
             raise ConfigError(msg)
 
 
@@ -74,8 +71,9 @@ def check_given(overrides: Mapping[str, Any]) -> None:
             continue
         if not isinstance(value, Mapping):
             msg = (
-                "credentials are a mapping of keys to values, and what was given is none. Write "
-                f'credentials={{"access_token": ...}}; its keys: {", ".join(sorted(_CREDENTIALS))}.'
+                "credentials have to be a mapping of keys to values, and what was given is not. "
+                'Write credentials={"access_token": ...}; its keys: '
+                f"{', '.join(sorted(_CREDENTIALS))}."
             )
             raise ConfigError(msg)
         for key in value:
@@ -129,8 +127,8 @@ def _find_siblings(path: tuple[str, ...]) -> frozenset[str]:
 def _explain_unknown(where: str, path: tuple[str, ...]) -> str:
     key = ".".join(path)
     return (
-        f"{printable(key, limit=100)} {where} is no key of [sources.harvest], so it would change "
-        f"nothing.{_suggest(path)} All keys: docs/configuration.md"
+        f"{printable(key, limit=100)} {where} is not a key of [sources.harvest], so it would have "
+        f"no effect.{_suggest(path)} All keys: docs/configuration.md"
     )
 
 
@@ -139,7 +137,7 @@ def _suggest(path: tuple[str, ...]) -> str:
     if not siblings:  # The section itself is unknown.
         return _name_nearest(path[0], _KEYS | {"profiles"})
     if path[-1] in _CREDENTIALS:
-        return f" It belongs into [sources.harvest.credentials]: credentials.{path[-1]}."
+        return f" It belongs in [sources.harvest.credentials]: credentials.{path[-1]}."
     return _name_nearest(path[-1], siblings)
 
 

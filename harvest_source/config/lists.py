@@ -51,6 +51,6 @@ def parse_values(value: object, name: str) -> list[object]:
     if isinstance(value, str) and filled:
         return filled  # A surplus comma is harmless.
     if isinstance(value, str) or len(filled) < len(items):
-        msg = f"{name} has an empty value. Name what it is for, or leave it out."
+        msg = f"{name} has an empty value. Give it a value, or leave it out."
         raise ConfigError(msg)
     return items

@@ -38,7 +38,7 @@ def explain_missing_token(vault: str) -> str:
 def _iter_variables(environment: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environment):
         if _LOOKS_LIKE_OURS.search(name.upper()) and not name.startswith(_NOT_A_SIGN_IN):
-            yield f"{printable(name)} is set, and that name is not read."
+            yield f"{printable(name)} is set, but that name is not read."
 
 
 def _iter_files(read: Iterable[str]) -> Iterator[str]:
@@ -46,4 +46,4 @@ def _iter_files(read: Iterable[str]) -> Iterator[str]:
     for name in ("secrets.toml", "secret.toml", ".env", ".dlt/secret.toml", ".dlt/.env"):
         path = Path(name).absolute()
         if path.is_file() and str(path) not in read:
-            yield f"{path} is there, and that file is not read."
+            yield f"{path} exists, but that file is not read."

@@ -43,7 +43,7 @@ def _parse_events(value: object) -> frozenset[Event]:
     known = {str(each): each for each in Event if each in USUAL}
     for name in names:
         if name not in known:
-            msg = f"notify_on has {name[:40]!r}. It can have: {', '.join(known)}, {ALWAYS}."
+            msg = f"notify_on contains {name[:40]!r}. It can contain: {', '.join(known)}, {ALWAYS}."
             raise ConfigError(msg)
     return frozenset(known[name] for name in names)
 

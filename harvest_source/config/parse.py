@@ -148,8 +148,8 @@ def parse_include(value: object) -> frozenset[str]:
     included = _parse_names(value)
     for name in sorted(included - SECRET_COLUMNS):
         msg = (
-            f"{name[:80]} is not left out, or not there. What can be included: "
-            f"{', '.join(sorted(SECRET_COLUMNS))}."
+            f"{name[:80]} is not left out by default, or does not exist. Columns that can be "
+            f"included: {', '.join(sorted(SECRET_COLUMNS))}."
         )
         raise ConfigError(msg)
     return included
@@ -167,7 +167,7 @@ def parse_history(value: object) -> frozenset[str]:
         endpoint = BY_NAME.get(name)
         if endpoint is None or not endpoint.may_have_history:
             possible = ", ".join(each.name for each in ENDPOINTS if each.may_have_history)
-            msg = f"No history can be kept of {name[:80]!r}. It can be of: {possible}."
+            msg = f"No history can be kept of {name[:80]!r}. It can be kept of: {possible}."
             raise ConfigError(msg)
     return named
 
@@ -246,7 +246,7 @@ def parse_full_walk(value: object) -> timedelta:
     days = _parse_whole_number(value, "full_walk", most=_MOST_DAYS)
     if days < 1:
         msg = (
-            f"full_walk is {days}: it is a number of days, 1 or more. Leave it out for "
+            f"full_walk is {days}. It has to be a number of days, 1 or more. Leave it out for "
             f"{SWEEP_EVERY.days}."
         )
         raise ConfigError(msg)

@@ -48,8 +48,8 @@ def parse_path(value: str | Path, name: str) -> Path:
         return Path(value).expanduser().absolute()
     except RuntimeError as error:
         msg = (
-            f"{name} is {printable(value, limit=80)}, and the home folder that it begins with is "
-            "not known: HOME is not set, or there is no such user. Write the whole path."
+            f"{name} is {printable(value, limit=80)}, but the home folder at its beginning is not "
+            "known: HOME is not set, or there is no such user. Write the whole path."
         )
         raise ConfigError(msg) from error
 
@@ -66,7 +66,9 @@ def parse_file(value: str | Path, name: str) -> Path:
         msg = f"{name} is {printable(path)}, which is a folder. Name a file in it."
         raise ConfigError(msg)
     if not path.parent.is_dir():
-        msg = f"{name} is {printable(path)}, and there is no such folder. Make it: mkdir -p FOLDER"
+        msg = (
+            f"{name} is {printable(path)}, but its folder does not exist. Make it: mkdir -p FOLDER"
+        )
         raise ConfigError(msg)
     return path
 
@@ -84,9 +86,9 @@ def check_database(path: str | Path) -> Path:
     shown = printable(path, limit=80)
     if _ADDRESS.match(str(path)):
         msg = (
-            f"--database is {shown}, and it takes the path of a DuckDB file, such as "
-            "harvest_data.duckdb. Tables are kept in a file; other databases are named with "
-            "--destination. A file of this very name: ./NAME."
+            f"--database is {shown}, but it has to be the path of a DuckDB file, such as "
+            "harvest_data.duckdb. Tables are kept in a file; other databases are chosen with "
+            "--destination. For a file with exactly this name: ./NAME."
         )
         raise ConfigError(msg)
     try:
@@ -95,7 +97,7 @@ def check_database(path: str | Path) -> Path:
         mode = Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         if size > _NAME_BYTES:
-            msg = f"--database is a name of {size} bytes. Choose one of {_NAME_BYTES} at most."
+            msg = f"--database has a name of {size} bytes. Choose one of at most {_NAME_BYTES}."
             raise ConfigError(msg) from None
         return Path(path)  # The caller creates the file, or reports that it is missing.
     except UnicodeEncodeError as error:
@@ -107,6 +109,6 @@ def check_database(path: str | Path) -> Path:
         raise ConfigError(msg) from error
     for is_kind, kind in _KINDS:
         if is_kind(mode):
-            msg = f"{shown} is {kind}, and no DuckDB file. Name another file with --database."
+            msg = f"{shown} is {kind}, not a DuckDB file. Name another file with --database."
             raise ConfigError(msg)
     return Path(path)

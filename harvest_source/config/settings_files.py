@@ -61,9 +61,9 @@ def check_reach() -> None:
             path.stat()
         except PermissionError as error:
             msg = (
-                f"{path.parent} cannot be looked into ({error.strerror}), and settings may be "
-                f"there. Give this user the right: chmod u+rx {shlex.quote(str(path.parent))} by "
-                "its owner; or work in another folder."
+                f"{path.parent} cannot be read ({error.strerror}), and it may contain settings. "
+                "Have its owner give this user the right: chmod u+rx "
+                f"{shlex.quote(str(path.parent))}; or work in another folder."
             )
             raise ConfigError(msg) from error
         except OSError:
@@ -80,7 +80,7 @@ def iter_open_secrets() -> Iterator[str]:
             if mode & stat.S_IROTH:
                 yield (
                     f"{path} can be read by every user of this machine (mode {mode:04o}), and it "
-                    f"holds secrets. Close it: chmod 600 {shlex.quote(str(path))}"
+                    f"contains secrets. Restrict it: chmod 600 {shlex.quote(str(path))}"
                 )
 
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from harvest_source.auth.vault import Vault
 
 _MAKE_A_PLACE: Final = (
-    "Under [sources.harvest] set vault_path to a folder that this user can write, or token_command "
-    "to a command that keeps the new token."
+    "Under [sources.harvest] set vault_path to a folder that this user can write, or "
+    "token_command to a command that saves the new token."
 )
 
 
@@ -157,7 +157,7 @@ def _use_configured_refresh_token(
         or "credentials.refresh_token"
     )
     remedy = (
-        f"It began with {source}: put a new refresh token there, or remove it and sign in: "
+        f"The login began with {source}: put a new refresh token there, or remove it and sign in: "
         f"{build_auth_command('login', profile)}"
     )
     endpoint = TokenEndpoint(app, http, remedy=remedy)
@@ -206,7 +206,7 @@ def _find_seeded_store(
         store = NowhereTokenStore(Tokens(refresh_token=seed), why)
     if why and config.token_command is None and not may_exchange:
         http.warn_of(NoticeKind.RENEWAL)(
-            f"The next sync stops at the sign-in, because new tokens could not be kept: {why}. "
+            f"The next sync stops at the sign-in, because new tokens could not be saved: {why}. "
             f"{_MAKE_A_PLACE}"
         )
     return _add_command(store, config, http)
@@ -254,7 +254,7 @@ def _build_readable_vault(config: HarvestConfiguration, http: HttpContext) -> Va
     try:
         return build_vault(config, http.warn_of(NoticeKind.SIGN_IN))
     except NoFolderError as error:
-        where = f"the vault, for which there is no place: {error.why}"
+        where = f"the vault, which has no folder: {error.why}"
         raise ConfigError(explain_missing_token(where)) from error
 
 
@@ -278,8 +278,9 @@ def _check_refresh_token(credentials: HarvestCredentials) -> str:
     token = str(credentials.refresh_token).strip()
     if not token or not is_token_text(token):
         msg = (
-            "credentials.refresh_token is empty, or holds blanks or characters no token has. Copy "
-            "it again, alone; or remove it and sign in with: harvest-source auth login"
+            "credentials.refresh_token is empty, or contains spaces or characters that no token "
+            "has. Copy it again without anything else; or remove it and sign in with: "
+            "harvest-source auth login"
         )
         raise ConfigError(msg)
     return token
@@ -289,5 +290,5 @@ def _explain_missing(profile: str) -> str:
     return (
         f"There is no sign-in named {profile}. Make it: {build_auth_command('login', profile)}; "
         f"or put its token into .dlt/secrets.toml under [{name_section(profile)}.credentials]. "
-        "Without --profile the default one counts."
+        "Without --profile the default one is used."
     )

@@ -11,7 +11,7 @@ MESSAGES = (
     "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN. Make a new one at "
     "https://id.getharvest.com/developers or sign in with: harvest-source auth login",
     "/very/long/path/to/some/folder/of/a/project/.dlt/secrets.toml can be read by every user of "
-    "this machine (mode 0644), and it holds secrets. Close it: chmod 600 "
+    "this machine (mode 0644), and it contains secrets. Restrict it: chmod 600 "
     "/very/long/path/to/some/folder/of/a/project/.dlt/secrets.toml",
     "It belongs to another pipeline. To hand the warehouse over, for good, after which every "
     "table is read again: harvest-source sync --pipeline harvest --take-over",

@@ -202,7 +202,7 @@ def test_an_overlap_is_a_minute_or_more(value: int, expected: int) -> None:
         (parse_overlap, 59, "under 60 s rows can be lost"),
         (parse_overlap, -1, "under 60 s"),
         (parse_overlap, 10**12, "overlap is too large"),
-        (parse_full_walk, 0, "full_walk is 0: it is a number of days, 1 or more"),
+        (parse_full_walk, 0, "full_walk is 0. It has to be a number of days, 1 or more"),
         (parse_full_walk, 10**9, "full_walk is too large"),
         (parse_destination_wait, -1, "destination_wait is -1 s"),
         (parse_audit_requests, -1, "audit_requests is -1. It cannot be below 0"),

@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_an_address_is_no_file(folder: Path, text: str) -> None:
     """An address would create a file with an odd name, which nothing else opens."""
-    with pytest.raises(ConfigError, match="takes the path of a DuckDB file"):
+    with pytest.raises(ConfigError, match="has to be the path of a DuckDB file"):
         build_target("duckdb", text, "harvest", "harvest")
     assert list(folder.iterdir()) == []
 
@@ -65,14 +65,14 @@ def make_socket(path: Path) -> None:
 def test_what_is_no_file_is_not_opened(folder: Path, make: Callable[[Path], None]) -> None:
     """Opening a named pipe waits forever for a writer."""
     make(folder / "odd")
-    with pytest.raises(ConfigError, match="and no DuckDB file"):
+    with pytest.raises(ConfigError, match="not a DuckDB file"):
         build_target("duckdb", "odd", "harvest", "harvest")
-    with pytest.raises(ConfigError, match="and no DuckDB file"):
+    with pytest.raises(ConfigError, match="not a DuckDB file"):
         list_tables(warehouse="odd")
     assert not is_duckdb(folder / "odd") or make is make_socket
 
 
 def test_a_device_is_no_file() -> None:
     """``/dev/null`` looks like an empty file, and must not be removed."""
-    with pytest.raises(ConfigError, match="is a device, and no DuckDB file"):
+    with pytest.raises(ConfigError, match="is a device, not a DuckDB file"):
         check_database("/dev/null")

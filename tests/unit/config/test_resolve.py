@@ -146,7 +146,7 @@ def test_dlt_resolves_the_credentials_to_our_type(configure: Configure, tmp_path
         ({"access_token": WORK}, r"credentials\.access_token"),
         ({"credentials": {"acces_token": WORK}}, r"credentials\.acces_token .* access_token\?"),
         ({"credentials": {"token": WORK}}, r"credentials\.token given in Python"),
-        ({"credentials": WORK}, "credentials are a mapping"),
+        ({"credentials": WORK}, "credentials have to be a mapping"),
         ({"profiles": {}, "credentials": {}}, "profiles given in Python"),
     ],
 )

@@ -155,7 +155,9 @@ def test_a_refused_refresh_token_is_named_by_its_place(configure: Configure) -> 
 def test_a_refresh_token_that_cannot_work_is_refused(configure: Configure, token: str) -> None:
     """The error does not repeat it."""
     configure(credentials__refresh_token=token, **APP)
-    with pytest.raises(ConfigError, match=r"credentials\.refresh_token is empty, or holds blanks"):
+    with pytest.raises(
+        ConfigError, match=r"credentials\.refresh_token is empty, or contains spaces"
+    ):
         Choice().choose()
 
 
@@ -190,7 +192,7 @@ def test_a_caller_that_does_not_exchange(configure: Configure, vault: Vault) -> 
     auth = choose_sign_in(config, choice.http, may_exchange=False).auth
     assert authorization(auth) == "Bearer kept-secret"
     assert isinstance(auth, OAuthToken)
-    with pytest.raises(NotExchangedError, match="refuses the access token") as caught:
+    with pytest.raises(NotExchangedError, match="refuses the saved access token") as caught:
         auth.renew("kept-secret")
     assert caught.value.is_refused
 
@@ -210,7 +212,7 @@ def test_a_token_command_keeps_every_new_token(
     with found.store.lock():
         found.store.write(Tokens("new-access", "new-refresh"))
     assert kept.read_text() == "new-refresh"
-    assert not any("could not be kept" in warning for warning in choice.warnings)
+    assert not any("could not be saved" in warning for warning in choice.warnings)
     assert found.store.find_obstacle() == ""
 
 
