@@ -149,7 +149,7 @@ class Attempt:
                 self._read_refusal(response)
             return
         if not is_readable:
-            raise self._build_error("with a compression that was not asked for. Check the proxy.")
+            raise self._build_error("with a compression that was not requested. Check the proxy.")
         for chunk in response.iter_bytes():
             self._keep(chunk)
             if self._size > MAX_BODY_BYTES:
@@ -192,7 +192,9 @@ class Attempt:
                 elapsed_s=self.elapsed_s,
             )
         if dating.is_stale and self.spec.method == "GET":
-            raise StaleAnswer("came from a cache, made before this run", elapsed_s=self.elapsed_s)
+            raise StaleAnswer(
+                "came from a cache that stored it before this run", elapsed_s=self.elapsed_s
+            )
         if status != 200:
             raise self._build_refusal(status, body)
         return Answer(body, dating.began, self.elapsed_s, dating.skew, date)
@@ -250,7 +252,7 @@ class Attempt:
                 f"with a redirect ({what}). Not following it: the request would carry your "
                 "access token. Check api_url and id_url."
             )
-        return self._build_error(f"with an error that trying again does not mend ({what}){said}.")
+        return self._build_error(f"with an error that another try does not fix ({what}){said}.")
 
     def _build_error(self, how: str) -> ResponseError:
         msg = f"Harvest answered {self.spec.label} {how}"

@@ -74,7 +74,7 @@ def _build_ssl_context() -> ssl.SSLContext:
     except OSError as error:
         msg = (
             f"The certificate settings cannot be used ({printable(error, limit=120)}). Check "
-            "SSL_CERT_FILE and SSL_CERT_DIR, or take them away. Nothing was sent."
+            "SSL_CERT_FILE and SSL_CERT_DIR, or unset them. Nothing was sent."
         )
         raise ConfigError(msg) from error
 
@@ -112,13 +112,13 @@ def _describe_network_error(error: httpx.RequestError) -> tuple[str, str]:
     detail = printable(error, limit=100) or type(error).__name__
     match error:
         case ProxyUnreached():
-            return f"found no connection to the proxy ({detail})", _CHECK_PROXY
+            return f"could not connect to the proxy ({detail})", _CHECK_PROXY
         case httpx.ProxyError():
             return f"was refused by the proxy ({detail})", _CHECK_PROXY
         case httpx.ConnectError() if find_cause(error, socket.gaierror):
-            return f"found no address for {error.request.url.host} ({detail})", _CHECK_NAME
+            return f"could not look up {error.request.url.host} ({detail})", _CHECK_NAME
         case httpx.ConnectError():
-            return f"found no connection ({detail})", _CHECK_HOST
+            return f"could not connect ({detail})", _CHECK_HOST
         case httpx.ConnectTimeout():
             return "timed out connecting", _CHECK_HOST
         case RequestTooSlow():

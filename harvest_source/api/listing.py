@@ -127,8 +127,9 @@ class LinkChecker:
             raise
         if page.number >= self._max_pages:
             msg = (
-                f"{where} still links to another page, though the first announced far fewer. Not "
-                "going on for ever: run the same command again, and report it if it stays."
+                f"{where} still links to another page, although the first one announced far "
+                "fewer. Reading stopped there: run the same command again, and report this if it "
+                "recurs."
             )
             raise ResponseError(msg, path=self._request.path, status=200)
         self._followed.add(url)
@@ -191,8 +192,8 @@ def read_total(page: Page, label: str, path: str) -> int:
     """
     if page.total_entries is None:
         msg = (
-            f"Harvest answered 200 for {label} without a usable total_entries, so its rows "
-            "cannot be counted. Run the same command again; report it if it stays."
+            f"Harvest answered 200 for {label} without a usable total_entries, so its rows cannot "
+            "be counted. Run the same command again; report this if it recurs."
         )
         raise ResponseError(msg, path=path, status=200)
     return page.total_entries

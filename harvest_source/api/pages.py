@@ -132,7 +132,7 @@ def parse_object(body: bytes, *, label: str = "the answer", path: str = "") -> d
     except _UnusableBody as error:
         raise _build_error(label, path, str(error)) from None
     except (ValueError, RecursionError, ArithmeticError):
-        raise _build_error(label, path, "holds JSON that cannot be read") from None
+        raise _build_error(label, path, "contains JSON that cannot be read") from None
     return value
 
 
@@ -153,7 +153,7 @@ class _UnusableBody(Exception):
 
 def _build_error(label: str, path: str, what: str) -> ResponseError:
     msg = (
-        f"Harvest answered 200 for {label}, but the body {what}. It cannot be read as an empty "
+        f"Harvest answered 200 for {label}, but the body {what}. It was not taken for an empty "
         "table. Check api_url and the proxy; if both are right, run the same command again."
     )
     return ResponseError(msg, path=path, status=200)
@@ -164,7 +164,7 @@ def _parse_envelope(body: bytes) -> dict[str, Any]:
     try:
         envelope: dict[str, Any] = _ENVELOPE.decode(body)
     except msgspec.ValidationError:
-        raise _UnusableBody("is JSON of another kind than an object") from None
+        raise _UnusableBody("is JSON, but not an object") from None
     except msgspec.DecodeError as error:
         if "truncated" in str(error) or _is_cut(body):
             raise TruncatedBody from None
@@ -209,7 +209,7 @@ def _pick_next(envelope: Mapping[str, Any]) -> str | None:
     no_next_page = _read(envelope.get("next_page")) is None
     if links is None and no_next_page and _pick_count(envelope, "total_pages") in {0, 1}:
         return None
-    raise _UnusableBody("lacks links.next, so it cannot be told whether there are more pages")
+    raise _UnusableBody("lacks links.next, so it is not known whether there are more pages")
 
 
 def _pick_count(envelope: Mapping[str, Any], name: str) -> int | None:

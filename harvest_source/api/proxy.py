@@ -79,8 +79,8 @@ def _parse_proxy(value: str, variable: str) -> httpx.Proxy:
     url = parse_url(value if "://" in value else f"http://{value}")
     if url is None or url.scheme not in _SCHEMES:
         msg = (
-            f"The proxy in {variable} is not an address of one. Write it as "
-            "http://proxy.example.com:8080, or take it away. Nothing was sent."
+            f"The proxy in {variable} is not a proxy's address. Write it as "
+            "http://proxy.example.com:8080, or unset it. Nothing was sent."
         )
         raise ConfigError(msg)
     if url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:

@@ -222,8 +222,8 @@ def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:
     if not 1 <= rate_limit <= _ALLOWED:
         msg = (
             f"rate_limit is {rate_limit}; Harvest allows {_ALLOWED} requests per 15 s, and the "
-            f"setting only lowers that. Set rate_limit under [sources.harvest] to 1..{_ALLOWED}, "
-            "or leave it out."
+            "setting can only lower that. Set rate_limit under [sources.harvest] to "
+            f"1..{_ALLOWED}, or leave it out."
         )
         raise ConfigError(msg)
     return RateLimiter(requests=min(rate_limit, requests), seconds=seconds, clock=clock)

@@ -142,19 +142,20 @@ def build_final_error(
         advice = (
             "Harvest counted more requests than it allows for this account. Run the same command "
             "again in a few minutes. If other programs read the account too, lower rate_limit "
-            "under [sources.harvest] to leave them a part."
+            "under [sources.harvest] to leave them a share."
         )
     elif isinstance(last, StaleAnswer):
         kind = StaleAnswerError
         advice = (
-            "What a cache had before the run proves nothing, so what it was asked for is left as "
-            "it is. Have the proxy or cache on the way to Harvest store no answers of api_url."
+            "An answer that a cache stored before the run proves nothing, so what was asked for "
+            "is left unchanged. Set the proxy or cache on the way to Harvest to store no answers "
+            "of api_url."
         )
     elif last.remedy:
         advice = last.remedy
     else:
         advice = (
-            "Harvest, or the network on the way to it, has trouble. Run the same command again "
+            "Harvest, or the network on the way to it, has a problem. Run the same command again "
             "later."
         )
     return kind(f"{said} {advice}", path=path, status=last.status, attempts=count)

@@ -102,9 +102,9 @@ class Sender:
     def _warn_of_missing_date(self) -> None:
         self._warn(
             NoticeKind.MISSING_DATE,
-            "Answers came without the Date header, so it cannot be told whether they are of today. "
-            "Rows are loaded, but nothing is removed, and cursors stay where Harvest's clock last "
-            "confirmed them: rows are read again. Have the proxy on the way pass Date on.",
+            "Answers came without the Date header, so it is not known whether they are current. "
+            "Rows are loaded, but nothing is removed, and cursors stay where Harvest's clock "
+            "last confirmed them: rows are read again. Set the proxy on the way to pass Date on.",
         )
 
     def warn_of_429(self, recent: RecentRequests) -> None:
@@ -116,17 +116,17 @@ class Sender:
         """
         sent = f"this run sent {recent.number} requests in the last {recent.seconds:.0f} s"
         if recent.fit_the_allowance:
-            cause = f"although {sent}: something else uses the allowance, too"
+            cause = f"although {sent}: something else uses the allowance too"
         else:
             cause = (
                 f"although this run keeps below what it allows ({sent}): the network held some "
-                "back and delivered them together, or something else uses the allowance, too"
+                "back and delivered them together, or something else uses the allowance too"
             )
         self._warn(
             NoticeKind.ALLOWANCE,
             f"Harvest answered that too many requests were made for this account, {cause}. This "
-            "run goes slower. A lower rate_limit under [sources.harvest] leaves more to others for "
-            "good.",
+            "run goes slower. A lower rate_limit under [sources.harvest] leaves more to others "
+            "permanently.",
         )
 
     def _warn(self, kind: NoticeKind, text: str) -> None:

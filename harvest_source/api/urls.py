@@ -31,7 +31,10 @@ def check_url(url: str, name: str) -> str:
         raise ConfigError(msg)
     shown = printable(f"{parsed.scheme}://{parsed.host}", limit=100)
     if "@" in _authority(url) or "?" in url or "#" in url or ".." in parsed.path.split("/"):
-        msg = f"{name} ({shown}...) may hold no user, password, query or fragment. Leave them out."
+        msg = (
+            f"{name} ({shown}...) may not contain a user, password, query or fragment. Leave them "
+            "out."
+        )
         raise ConfigError(msg)
     if not is_private(parsed):
         msg = f"{name} is {shown}: the token would travel unencrypted. Use https."
@@ -72,7 +75,7 @@ def build_url(
     url, base = httpx.URL(url_or_path), httpx.URL(base_url)
     if not same_origin(url, base):
         host = printable(url.host, limit=100)
-        msg = f"Not asking {host}, which is not {base.host}: it would get the token."
+        msg = f"Not sending a request to {host}, which is not {base.host}: it would get the token."
         raise UnsafeLinkError(msg)
     return url.copy_merge_params(dict(params)) if params else url
 
@@ -112,8 +115,8 @@ def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answ
         raise UnsafeLinkError(msg)
     if url in seen:
         msg = (
-            f"{where} links to a page that was already read. Not going round in circles: run the "
-            "same command again, and report it if it stays."
+            f"{where} links to a page that was already read. Reading stopped there: run the same "
+            "command again, and report this if it recurs."
         )
         raise UnsafeLinkError(msg)
 

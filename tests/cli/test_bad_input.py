@@ -143,7 +143,7 @@ MORE = (
     Mistake(
         "no name server",
         4,
-        ("no address for api.harvestapp.invalid", "DNS", "api_url"),
+        ("could not look up api.harvestapp.invalid", "DNS", "api_url"),
         settings={
             API_URL: "https://api.harvestapp.invalid/v2",
             "NO_PROXY": "localhost,127.0.0.0/8,[::1],fe80::/10",

@@ -95,6 +95,6 @@ def test_a_refused_connection_is_reported_as_one() -> None:
         port = unused.getsockname()[1]
     with (
         build_requester(port) as requester,
-        pytest.raises(ServerError, match=r"3 tries .* found no connection .*refused"),
+        pytest.raises(ServerError, match=r"3 tries .* could not connect .*refused"),
     ):
         get(requester, "/x")

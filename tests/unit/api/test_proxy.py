@@ -113,7 +113,7 @@ def test_a_dead_proxy_is_named_as_what_is_dead(monkeypatch: pytest.MonkeyPatch) 
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     said = ask(monkeypatch, f"http://me:hunter2@127.0.0.1:{port}")
-    assert f"no connection to the proxy (127.0.0.1:{port}: " in said
+    assert f"could not connect to the proxy (127.0.0.1:{port}: " in said
     assert "Check HTTPS_PROXY" in said
     assert "NO_PROXY" in said
     assert "hunter2" not in said
@@ -141,6 +141,6 @@ def test_a_name_without_address_is_no_trouble_of_harvests() -> None:
     ):
         requester.fetch("users/me", parse=lambda answer: answer.body)
     assert "3 tries" in str(caught.value)
-    assert "found no address for api.harvestapp.invalid" in str(caught.value)
+    assert "could not look up api.harvestapp.invalid" in str(caught.value)
     assert "DNS" in str(caught.value)
     assert "api_url" in str(caught.value)

@@ -370,9 +370,7 @@ def test_failures_are_tried_again_then_given_up(
 def test_an_unreachable_host_is_given_up_soon() -> None:
     """A host that has never answered is probably the wrong one, so three tries are enough."""
     error = fail(answer_with(httpx.ConnectError("[Errno 111] Connection refused")), ServerError)
-    assert "3 tries in 2 s, each found no connection ([Errno 111] Connection refused)." in str(
-        error
-    )
+    assert "3 tries in 2 s, each could not connect ([Errno 111] Connection refused)." in str(error)
     assert "Check api_url" in str(error)
 
 

@@ -123,9 +123,9 @@ def test_backoff_is_full_jitter_below_a_doubling_cap(tries: int, dice: float) ->
         (throttled(), 1, 99, 1, False),
         (throttled(), 1, 99, 1.5, True),
         (throttled(101), 1, 0, 101, True),
-        (TransientFailure("found no connection", unreached=True), 2, 0, 1, False),
-        (TransientFailure("found no connection", unreached=True), 3, 0, 1, True),
-        (TransientFailure("found no connection"), 3, 0, 1, False),
+        (TransientFailure("could not connect", unreached=True), 2, 0, 1, False),
+        (TransientFailure("could not connect", unreached=True), 3, 0, 1, True),
+        (TransientFailure("could not connect"), 3, 0, 1, False),
     ],
 )
 def test_the_first_limit_reached_counts(
