@@ -148,7 +148,10 @@ def _check_exists(target: Target) -> None:
 
 def _choose(known: Sequence[str], wanted: Sequence[str], target: Target) -> Sequence[str]:
     if not known:
-        msg = f"{target} has no tables in dataset {target.dataset}. Name it with --dataset."
+        msg = (
+            f"{target} has no tables in dataset {target.dataset}. Name the right one with "
+            "--dataset."
+        )
         raise ConfigError(msg)
     if missing := [name for name in wanted if name not in known]:
         msg = (
