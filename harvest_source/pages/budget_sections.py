@@ -51,9 +51,9 @@ def build_budgets(page: Page) -> Section:
     return Section(
         "budgets",
         "Budgets",
-        f"What is spent of the budgets of active projects, as of {write_day(page.choices.as_of)}; "
-        "those that begin anew each month, of this month. A budget runs out if the next weeks go "
-        "as the last four full ones went.",
+        "How much of the budgets of active projects is spent, as of "
+        f"{write_day(page.choices.as_of)}; of monthly budgets, this month. A budget runs out if "
+        "the coming weeks are like the last four full ones.",
         chart=draw(charts.draw_budgets(rows), "Budgets spent") if rows else "",
         notes=tuple(notes),
     )
@@ -105,8 +105,8 @@ def build_burn(page: Page) -> Section:
     return Section(
         "burn",
         "How budgets are spent",
-        "The share of each budget that was spent, month by month; dashed, until it runs out. "
-        "Budgets that begin anew each month are left out.",
+        "The share of each budget that was spent, month by month; the dashed part is the "
+        "estimate until it runs out. Monthly budgets are left out.",
         chart=(
             draw(charts.draw_burn(rows, titles, page.choices.as_of), "Budgets over time")
             if rows

@@ -36,15 +36,15 @@ def build_uninvoiced(page: Page) -> Section:
         said = ", ".join(
             f"{row['client']} {write_money(row['beyond'])} {row['currency']}" for row in beyond
         )
-        notes.append(f"Invoiced beyond the fixed fee, and subtracted from nothing: {said}.")
+        notes.append(f"Invoiced beyond the fixed fee, and not subtracted from anything: {said}.")
     if not groups:
         notes.append("Everything billable is invoiced.")
     return Section(
         "uninvoiced",
         "Uninvoiced and work in progress",
-        f"What is billable and on no invoice, as of {write_day(page.choices.as_of)}: time at its "
-        "rates, what is left of fixed fees, and expenses. What is on a draft is shown beside it. "
-        "Each currency has an axis of its own.",
+        f"Billable work that is on no invoice, as of {write_day(page.choices.as_of)}: time at its "
+        "rates, what is left of fixed fees, and expenses. Amounts on drafts are shown beside it. "
+        "Each currency has its own axis.",
         chart=draw(charts.draw_uninvoiced(groups), "Uninvoiced by client") if groups else "",
         notes=tuple(notes),
     )
@@ -82,7 +82,7 @@ def build_ageing(page: Page) -> Section:
     found = figures.read_ageing(page.marts, page.filters)
     title, about = (
         "Invoice ageing",
-        f"What is due of open invoices, by how long it has been due, as of "
+        "Amounts due on open invoices, by how long they have been due, as of "
         f"{write_day(page.choices.as_of)}.",
     )
     if found is None:
@@ -140,7 +140,7 @@ def build_margins(page: Page) -> Section:
     notes = []
     unknown = [row for row in found if row not in known and row["all_revenue"] != 0]
     if unknown:
-        notes.append(f"Not known for {counted(len(unknown), 'client')}, and in no bar:")
+        notes.append(f"Not known for {counted(len(unknown), 'client')}, and not in the chart:")
     internal = [row["client"] for row in found if row not in known and row not in unknown]
     if internal:
         notes.append(f"Without revenue, and not shown: {', '.join(internal)}.")
@@ -152,7 +152,7 @@ def build_margins(page: Page) -> Section:
         "Margin by client",
         f"Revenue less cost, as a share of revenue, {write_month(first)} to {write_month(last)}, "
         "of all people, as Harvest's profitability report defines it. Only months in which every "
-        "rate is known count; a pale bar says that there are others.",
+        "rate is known count; a pale bar means that there are others.",
         chart=draw(charts.draw_margins(rows), "Margin by client") if rows else "",
         notes=tuple(notes),
         table=_explain_margins(unknown) if unknown else None,

@@ -26,8 +26,8 @@ def build_quality(page: Page) -> Section:
     return Section(
         "quality",
         "Data quality",
-        f"What keeps the figures from being whole: records of {page.period}, and those without "
-        "a day. Every record is in harvest__data_quality.",
+        f"Records that make the figures incomplete: those of {page.period}, and those without a "
+        "day. Every record is in harvest__data_quality.",
         table=table if rows else None,
         notes=() if rows else ("Nothing was found.",),
     )

@@ -53,8 +53,8 @@ def build_sheet(report: VerifyReport) -> str:
     accounts = ", ".join(map(str, report.account_ids))
     title = f"Comparison with Harvest, account {accounts}"
     footer = (
-        f"harvest-source {__version__}. Every figure is exact, none is rounded. Differences are "
-        "what is here less what Harvest has."
+        f"harvest-source {__version__}. Every figure is exact, none is rounded. A difference is "
+        "the figure here less Harvest's."
     )
     return build_page(title, _iter_parts(report, title), footer=footer)
 
@@ -110,7 +110,7 @@ def _describe_result(report: VerifyReport) -> str:
     if report.uncompared:
         more.append(f"Not compared: {', '.join(dict.fromkeys(report.uncompared))}.")
     if report.mended:
-        more.append("What differed before was read again; this is the comparison after it.")
+        more.append("What differed was read again; this is the comparison afterwards.")
     text = "".join(paragraph(each) for each in more)
     return f'<div class="result{kind}"><b>{escape(said)}</b>{text}</div>'
 

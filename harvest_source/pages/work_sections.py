@@ -153,7 +153,7 @@ def build_missing(page: Page) -> Section:
     ]
     notes = []
     if len(names) > len(shown):
-        notes.append(f"{len(names) - len(shown):,} more people lack fewer days.")
+        notes.append(f"{len(names) - len(shown):,} more people have fewer missing days.")
     if not rows:
         notes.append("Everybody has logged something on each working day.")
     return Section(
