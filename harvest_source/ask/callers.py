@@ -102,7 +102,7 @@ def fetch_people(profile: str, is_managing: bool, *, clock: Clock) -> tuple[Pers
         if is_managing and may_manage and session.managed is not None:
             managed = session.managed.read()
         if managed is None:
-            raise AuthError("Harvest does not tell what this person manages.")
+            raise AuthError("Harvest does not say what this person manages.")
         projects, people = managed
         return Person(session.account_id, session.owner.user_id, people, projects)
 

@@ -54,9 +54,9 @@ def explain_failure(path: Path, error: duckdb.Error) -> tuple[str, str]:
     if is_damaged(error):
         return UNREADABLE, explain_damage(path, error, kept=_KEPT)
     if isinstance(error, duckdb.OutOfMemoryException):
-        return FAILED, "The query needs more memory than it may have. Read fewer rows at a time."
+        return FAILED, "The query needs more memory than it may use. Read fewer rows at a time."
     if isinstance(error, duckdb.PermissionException):
-        return REFUSED, "A query may not reach anything but the warehouse's tables."
+        return REFUSED, "A query may read only the warehouse's tables."
     # The lines after the first quote the query and mark a position in it.
     line = str(error).partition("\n")[0]
     if not isinstance(error, _OF_THE_QUERY):

@@ -44,7 +44,7 @@ class Filter:
             raise StatementRefused(msg)
         if self.value is None:
             if self.operator not in ("=", "!="):
-                raise StatementRefused("Only = and != ask for null.")
+                raise StatementRefused("Only = and != accept null.")
             return f"{column} IS {'NOT ' if self.operator == '!=' else ''}NULL", ()
         if self.operator == "~":
             return f"CAST({column} AS VARCHAR) ILIKE ? ESCAPE '\\'", (contain(self.value),)

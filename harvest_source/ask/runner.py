@@ -190,7 +190,7 @@ class Runner:
         try:
             return Reply(**json.loads(output))
         except (ValueError, TypeError):
-            msg = "The query was stopped: it needed more than it may have, or ended its process."
+            msg = "The query was stopped: it needed more than it may use, or its process ended."
             return Reply(error=msg, error_kind=FAILED)
 
     @contextmanager

@@ -153,7 +153,7 @@ def parse_scope(name: str, section: Any) -> Scope:
     """
     place = f"[sources.harvest.scopes.{printable(name, limit=40)}]"
     if not isinstance(section, Mapping):
-        raise ConfigError(f"{place} is no section with keys such as tables.")
+        raise ConfigError(f"{place} is not a section with keys such as tables.")
     _check_known(section, SCOPE_KEYS, f"{place} has no key")
     rows = _parse_rows(section.get("rows", Rows.ALL), place)
     tables = _parse_names(section, "tables", place)
@@ -165,7 +165,7 @@ def parse_scope(name: str, section: Any) -> Scope:
     is_limited = rows is not Rows.ALL or bool(accounts) or (tables, columns) != (None, None)
     sql = section.get("sql", not is_limited)
     if not isinstance(sql, bool):
-        raise ConfigError(f"{place}: sql is true or false.")
+        raise ConfigError(f"{place}: sql has to be true or false.")
     _check_whole(place, rows, tables, columns)
     return Scope(
         name,
@@ -192,13 +192,13 @@ def _check_whole(
     for table in (*(tables or ()), *(columns or ())):
         if rows is not Rows.ALL and table not in RULES:
             known = ", ".join(sorted(RULES))
-            msg = f'{place}: rows = "{rows}" says nothing of {table}. It can show: {known}'
+            msg = f'{place}: rows = "{rows}" has no rule for {table}. It can show: {known}'
             raise ConfigError(msg)
         if not (find_declared(table) or table.startswith((MART, _STAGING))):
             _check_known([table], BY_NAME, f"{place} names a table that does not exist:")
     for table in tables or ():
         if columns is not None and table not in columns:
-            msg = f'{place}: columns has none of {table}. Add them, or "{table}.*".'
+            msg = f'{place}: columns names none of {table}. Add them, or "{table}.*".'
             raise ConfigError(msg)
     for table, names in (columns or {}).items():
         _check_revealing(place, table, names, columns or {})
@@ -209,7 +209,7 @@ def _check_revealing(
 ) -> None:
     """Refuse a column of a model or report from which a hidden one can be computed."""
     if _EVERY in names:
-        msg = f"{place}: name the columns of {table} one by one. They are made of many tables'."
+        msg = f"{place}: name the columns of {table} one by one. They are made from many tables."
         raise ConfigError(msg)
     for base, computed in COMPUTED.items():
         of_table, _, column = base.partition(".")
@@ -227,7 +227,7 @@ def _parse_rows(value: Any, place: str) -> Rows:
     try:
         return Rows(value)
     except ValueError:
-        raise ConfigError(f"{place}: rows is one of {', '.join(Rows)}.") from None
+        raise ConfigError(f"{place}: rows has to be one of {', '.join(Rows)}.") from None
 
 
 def _parse_names(section: Mapping[str, Any], key: str, place: str) -> tuple[str, ...] | None:
@@ -235,7 +235,7 @@ def _parse_names(section: Mapping[str, Any], key: str, place: str) -> tuple[str,
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ConfigError(f"{place}: {key} is a list of names.")
+        raise ConfigError(f"{place}: {key} has to be a list of names.")
     return tuple(value)
 
 
@@ -264,7 +264,7 @@ def _parse_columns(
             # Time entries contain the rates of their assignments: user_assignment__hourly_rate.
             found |= {each for each in declared if each.rpartition("__")[2] not in withheld}
         elif declared and column not in declared:
-            _check_known([column], declared, f"{place} names a column that {table} has not:")
+            _check_known([column], declared, f"{place} names a column that {table} does not have:")
         else:
             found.add(column)
     return {table: frozenset(found) for table, found in columns.items()}
@@ -273,7 +273,7 @@ def _parse_columns(
 def _parse_accounts(value: Any, place: str) -> tuple[int, ...]:
     found = value if isinstance(value, (list, tuple)) else [value]
     if not all(isinstance(each, int) and not isinstance(each, bool) for each in found):
-        raise ConfigError(f"{place}: accounts is a list of account ids.")
+        raise ConfigError(f"{place}: accounts has to be a list of account ids.")
     return tuple(found)
 
 

@@ -71,7 +71,7 @@ def answer(request: Request, open_file: Callable[[Request], Any] | None = None) 
         kind, message = explain_failure(Path(request.path), error)
         return Reply(error=message, error_kind=kind)
     except MemoryError:
-        return Reply(error="The query needs more memory than it may have.", error_kind=FAILED)
+        return Reply(error="The query needs more memory than it may use.", error_kind=FAILED)
 
 
 def _open(request: Request) -> Any:

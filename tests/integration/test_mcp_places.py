@@ -157,7 +157,7 @@ def test_a_proxy_that_says_another_host_is_refused(
     [
         (["--http=0.0.0.0:{port}"], "--tls-cert"),
         (["--http=0.0.0.0:{port}", "--proxy=proxy.example.com"], "--proxy"),
-        (["--http=127.0.0.1:{taken}"], "cannot be listened on"),
+        (["--http=127.0.0.1:{taken}"], "Cannot listen on"),
     ],
 )
 def test_a_place_that_cannot_be_is_refused_shortly(

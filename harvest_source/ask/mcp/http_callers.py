@@ -53,7 +53,7 @@ class OwnTokens(TokenVerifier):
         try:
             found = read()
         except HarvestError as error:
-            self._trouble.begin(f"No token counts until this is mended: {error}")
+            self._trouble.begin(f"No token is accepted until this is fixed: {error}")
             return None
         self._trouble.end()
         return found if found is not None and found.scope in self._scopes else None

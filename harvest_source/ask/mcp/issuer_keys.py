@@ -100,7 +100,7 @@ class IssuerKeys:
         except HarvestError as error:
             self._trouble.begin(
                 f"The issuer gave no keys: {error}. Until it does, tokens signed with keys that "
-                "are not known yet are refused, and all of them an hour after its last answer."
+                "are not known yet are refused, and an hour after its last answer all tokens."
             )
         else:
             self._read_at = self._clock.monotonic()
@@ -122,7 +122,7 @@ def fetch_keys(issuer: str, get: Callable[[str], Any] | None = None) -> Keys:
     described = _read_description(issuer, read)
     if described.get("issuer") != issuer:
         found = printable(described.get("issuer", "nothing"), limit=100)
-        msg = f"{issuer} calls itself {found}; issuer_url has to be that, to the letter"
+        msg = f"{issuer} calls itself {found}; issuer_url has to be exactly that"
         raise IssuerUnreachable(msg)
     address = described.get("jwks_uri")
     parsed = parse_url(address) if isinstance(address, str) else None
@@ -158,13 +158,13 @@ def get_json(url: str) -> Any:
             for part in answer.iter_raw():
                 content += part
                 if len(content) > _MAX_BYTES:
-                    raise IssuerUnreachable(f"{shown} answered with more than it may")
+                    raise IssuerUnreachable(f"{shown} answered with more than is allowed")
         return json.loads(content)
     except httpx.HTTPError as error:
         why = printable(error, limit=100) or type(error).__name__
         raise IssuerUnreachable(f"{shown} did not answer ({why})") from error
     except (ValueError, RecursionError) as error:
-        raise IssuerUnreachable(f"{shown} answered with no JSON") from error
+        raise IssuerUnreachable(f"{shown} did not answer with JSON") from error
 
 
 def _read_description(issuer: str, read: Callable[[str], Any]) -> dict[str, Any]:

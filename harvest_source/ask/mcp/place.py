@@ -117,7 +117,7 @@ class Place:
             for each in opened:
                 each.close()
             why = describe_os_error(error)
-            msg = f"{printable(self.host)}:{self.port} cannot be listened on ({why})."
+            msg = f"Cannot listen on {printable(self.host)}:{self.port} ({why})."
             raise ConfigError(msg) from error
         return opened
 
