@@ -31,7 +31,7 @@ def check_address_space() -> None:
     limit = read_address_limit()
     if limit is not None and limit < ADDRESS_SPACE:
         raise ResourceError(
-            f"Not enough memory for this process: it may have {_kilobytes(limit)} of address space "
+            f"Not enough memory for this process: it may use {_kilobytes(limit)} of address space "
             f"(ulimit -v), and needs at least {_kilobytes(ADDRESS_SPACE)}. Nothing was read and "
             f"nothing changed. {_REMEDY}"
         )
@@ -43,7 +43,7 @@ def explain_lack(error: BaseException) -> str | None:
         return None
     limit = read_address_limit()
     known = (
-        f"It may have {_kilobytes(limit)} of address space (ulimit -v)."
+        f"It may use {_kilobytes(limit)} of address space (ulimit -v)."
         if limit is not None
         else "Its address space is not limited (ulimit -v): the limit is the machine's, the "
         "container's, or on the number of processes (ulimit -u)."
@@ -65,7 +65,7 @@ def read_address_limit() -> int | None:
 
 
 _REMEDY: Final = (
-    "Raise the limit before the command: ulimit -v unlimited. To bound the memory that it uses, "
+    "Raise the limit before the command: ulimit -v unlimited. To limit the memory that it uses, "
     "limit a container or a systemd unit (MemoryMax=2G): address space that is reserved is not "
     "memory that is used."
 )
