@@ -16,8 +16,9 @@ _COMMAND: Final = re.compile(
 _REMEDIES: Final = frozenset(
     {
         *("Add", "Check", "Choose", "Close", "Copy", "Correct", "Give", "Have", "Install", "Leave"),
-        *("Make", "Move", "Name", "Paste", "Put", "Remove", "Rename", "Run", "Save", "See", "Set"),
-        *("Sign", "Sync", "To", "Type", "Under", "Use", "Wait", "Write"),
+        *("Make", "Move", "Name", "Paste", "Put", "Remove", "Rename", "Restore"),
+        *("Restrict", "Run", "Save", "See", "Send", "Set", "Sign", "Sync", "To", "Type", "Under"),
+        *("Use", "Wait", "Write"),
     }
 )
 """First words of sentences that say what to do."""

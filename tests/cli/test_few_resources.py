@@ -36,7 +36,7 @@ def test_too_little_memory_is_said_before_anything_is_read(folder: Path, limit: 
         timeout=120,
     )
     assert done.returncode == 2, done
-    assert f"may have {limit:,} kB of address space" in done.stderr
+    assert f"may use {limit:,} kB of address space" in done.stderr
     assert f"at least {ADDRESS_SPACE // 1024:,} kB" in done.stderr
     assert "ulimit -v unlimited" in done.stderr
     assert "bug" not in done.stderr

@@ -43,7 +43,7 @@ def test_no_word_command_path_or_address_is_broken(message: str, width: int) -> 
 def test_the_remedy_begins_a_line(message: str) -> None:
     """What happened comes first; what to do begins a line below it."""
     lines = lay_out("error", message, 100).splitlines()
-    assert any(line.startswith(("       Make", "       Close", "       To")) for line in lines)
+    assert any(line.startswith(("       Make", "       Restrict", "       To")) for line in lines)
 
 
 def test_a_message_without_a_remedy_is_one_paragraph() -> None:
