@@ -240,7 +240,7 @@ def test_the_tokens_of_a_person_end_with_the_sign_in(
     (vault / FILE).write_text("[]")
     result = bare(*REVOKE, "berta", "--json")
     assert (result.code, result.json["forgotten"]) == (2, True)
-    assert "file of tokens" in result.json["errors"][0]
+    assert "is not a token file" in result.json["errors"][0]
 
 
 def test_an_audit_line_that_cannot_be_written_is_an_error(
