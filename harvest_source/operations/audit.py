@@ -162,9 +162,9 @@ class _AccountAudit:
             self.workspace.run_log.note_unproven(
                 "",
                 self.session.account_id,
-                f"Deleted rows of account {self.session.account_id} were not looked for: only an "
-                "administrator's token sees enough to tell what is gone. Use such a token, or "
-                "leave --deletes out.",
+                f"Deleted rows of account {self.session.account_id} were not searched for: only "
+                "an administrator's token sees enough rows to tell which were deleted. Use an "
+                "administrator's token, or leave out --deletes.",
             )
         return False
 

@@ -191,7 +191,10 @@ def _check_account(session: Session) -> Iterable[Finding]:
     if owner.is_administrator:
         yield Finding("role", roles, "ok", "sees everything")
     else:
-        detail = "time entries, expenses, projects and users may be partial without a sign of it"
+        detail = (
+            "time entries, expenses, projects and users may be partial: Harvest does not say when "
+            "it leaves out rows"
+        )
         yield Finding("role", roles, "warning", detail)
     yield from _check_modules(session)
     yield from in_parallel(partial(_check_table, session), parse_tables(()), workers=_AT_ONCE)
@@ -230,14 +233,14 @@ def _describe_child_rows(session: Session, endpoint: Endpoint, parent: Parent) -
     page = session.client.fetch_page(listed.list_path, key=listed.envelope_key, per_page=1)
     newest = next(iter(loads(page.rows)), None)
     if newest is None:
-        return f"no {listed.name} to have any"
+        return f"none, because there are no {listed.name}"
     try:
         rows = _count(session, endpoint.list_path.format(parent=newest["id"]), endpoint)
     except ResponseError as error:
         if error.status not in endpoint.absent:
             raise
         rows = 0
-    return f"{counted(rows, 'row')} below the newest of {listed.name}"
+    return f"{counted(rows, 'row')} for the newest record in {listed.name}"
 
 
 def _count(session: Session, path: str, endpoint: Endpoint) -> int:

@@ -188,9 +188,9 @@ class ProjectTotal:
 def explain_amount(project: Row | None, reported: Sequence[Row]) -> str:
     """Why an amount may differ although nothing is wrong; empty when it must be equal."""
     if project is None:
-        return "the project is not in the warehouse: whether it has a fixed fee is not known"
+        return "the project is not in the warehouse, so it is unknown whether it has a fixed fee"
     if len({each.get("currency") for each in reported}) > 1:
         return "reported in several currencies"
     if project.get("is_fixed_fee"):
-        return "fixed fee: how its hours are reported is not known"
+        return "fixed fee: it is unknown how Harvest reports its hours"
     return ""

@@ -261,7 +261,7 @@ class InvoiceComparison:
         if any(each.there["id"] == invoice.id for each in self.changed):
             return CHANGED
         self._asked[check] += 1
-        return "" if self._asked[check] <= _ASKED else "not looked into: too many"
+        return "" if self._asked[check] <= _ASKED else "not investigated: too many differences"
 
     def _ask_total(self, invoice: Invoice) -> str:
         """Why the amount may be right nevertheless: Harvest has it for these lines, too."""

@@ -158,12 +158,12 @@ def explain_findings(
     messages = []
     if found.missing:
         messages.append(
-            f"{place} lacked {counted(found.missing, 'row')} that Harvest has and that had not "
-            f"changed since they should have been read ({describe_slices(found.lost)}). That part "
-            "is read again now. Either rows were deleted here by something else, or Harvest showed "
-            "them later than it dates them, by more than the overlap of "
-            f"{overlap.total_seconds():.0f} s. It happened in {counted(times, 'run')}; if often, "
-            f"set overlap = {_advise_overlap(overlap)} under [sources.harvest]."
+            f"{place} lacked {counted(found.missing, 'row')} that Harvest has and that have not "
+            f"changed since a run should have read them ({describe_slices(found.lost)}). This run "
+            "reads that part again. Either another program deleted the rows here, or Harvest "
+            "returned them later than their updated_at, by more than the overlap of "
+            f"{overlap.total_seconds():.0f} s. This happened in {counted(times, 'run')}; if it "
+            f"happens often, set overlap = {_advise_overlap(overlap)} under [sources.harvest]."
         )
     if found.open:
         windows = describe_slices([Slice(window) for window in found.open])
@@ -187,13 +187,13 @@ def explain_doubt(table: str, account_id: int, found: Findings) -> str:
     )
     if found.doubled:
         return (
-            f"{has}: {counted(found.doubled, 'row')} stood in the warehouse more than once. That "
-            "part is read again now, and each is there once afterwards. Something else has written "
-            "to the warehouse, or this is a bug: please report it."
+            f"{has}: the warehouse had {counted(found.doubled, 'row')} more than once. This run "
+            "reads that part again and removes the duplicates. Another program has written to the "
+            "warehouse, or this is a bug: please report it."
         )
     if found.is_unexplained:
         return (
-            f"{has}, but their lists agree. Nothing was changed. To read it all: harvest-source "
-            f"sync --table {table} --full-refresh"
+            f"{has}, but their lists agree. Nothing was changed. To read the whole table again: "
+            f"harvest-source sync --table {table} --full-refresh"
         )
     return ""

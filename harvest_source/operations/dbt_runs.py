@@ -75,8 +75,8 @@ def check_installed(adapter: str) -> None:
         version(f"dbt-{adapter}")
     except PackageNotFoundError as error:
         msg = (
-            f"The models are built by dbt, and {error.name} is not installed. Install the extra: "
-            "pip install 'harvest-source[dbt]'"
+            f"Building the models needs dbt, and {error.name} is not installed. Install the "
+            "extra: pip install 'harvest-source[dbt]'"
         )
         raise ConfigError(msg) from error
 
@@ -109,7 +109,7 @@ def copy_package(folder: Path) -> None:
         ConfigError: The folder is not empty, or cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        msg = f"{folder} is there already and is not empty. Nothing was copied. Name a new folder."
+        msg = f"{folder} already exists and is not empty. Nothing was copied. Name a new folder."
         raise ConfigError(msg)
     try:
         shutil.copytree(PACKAGE, folder, dirs_exist_ok=True)
@@ -168,7 +168,7 @@ def build(
     lines = _run(arguments, _build_environment(connection), on_progress)
     if not results.exists():
         msg = (
-            "dbt could not begin to build the models, and nothing changed. It said: "
+            "dbt could not start to build the models, and nothing changed. It said: "
             + " / ".join(line for line in lines[-_SAID:] if line)
         )
         raise DestinationError(printable(msg, limit=2000))

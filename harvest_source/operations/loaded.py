@@ -32,9 +32,9 @@ def check_loaded(warehouse: Warehouse) -> None:
     there = f" Datasets there: {', '.join(datasets)}." if datasets else ""
     msg = (
         f"Pipeline {target.pipeline} has loaded nothing into dataset {target.dataset} of "
-        f"{target.database or target.destination}, so there is nothing to work on.{there} Name "
-        "what a sync was given with --database, --dataset and --pipeline, or make it: "
-        "harvest-source sync"
+        f"{target.database or target.destination}, so there is nothing to work on.{there} Give "
+        "the --database, --dataset and --pipeline of your sync, or load the data: harvest-source "
+        "sync"
     )
     raise ConfigError(msg)
 
@@ -50,9 +50,9 @@ def check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
     known = {int(each) for name in BY_NAME for each in stored_accounts(state, name)}
     if unknown := [each for each in accounts if each not in known]:
         msg = (
-            f"Nothing of account {unknown[0]} was read into {warehouse.target}. It has rows of "
-            f"account {', '.join(map(str, sorted(known)))}: name one of them with --account, or "
-            f"read it: harvest-source sync --account {unknown[0]}"
+            f"No data of account {unknown[0]} has been read into {warehouse.target}. It has rows "
+            f"of account {', '.join(map(str, sorted(known)))}: choose one of them with --account, "
+            f"or read account {unknown[0]}: harvest-source sync --account {unknown[0]}"
         )
         raise ConfigError(msg)
 
@@ -73,14 +73,14 @@ def explain_nothing(workspace: Workspace, session: Session) -> str:
     cursors = _find_cursors(workspace, account_id)
     if not cursors:
         return (
-            f"no table that can be counted was read to its end from account {account_id} into "
+            f"of account {account_id}, no table that can be counted has been read completely into "
             f"{target}. Check --account and --profile, or read it: harvest-source sync"
         )
     others = ", ".join(sorted({each.visibility for each in cursors}))
     return (
-        f"account {account_id} was read by another user or role ({others}; this token: "
-        f"{session.owner.visibility}), which may see other rows. Use that token, or read it with "
-        "this one: harvest-source sync"
+        f"account {account_id} was read with the token of another user or role ({others}; this "
+        f"token: {session.owner.visibility}), which may see different rows. Use that token, or "
+        "read the account with this one: harvest-source sync"
     )
 
 

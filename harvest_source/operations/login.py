@@ -133,7 +133,7 @@ def open_vault(context: SignInContext) -> Vault:
     if why := vault.files.check_writable():
         msg = (
             f"The vault {vault.folder} cannot be written: {why}. Set vault_path under "
-            "[sources.harvest] to a folder of your own."
+            "[sources.harvest] to a folder that you can write to."
         )
         raise ConfigError(msg)
     return vault
@@ -151,7 +151,7 @@ def open_vault_for_login(context: SignInContext) -> Vault:
     if why := vault.find_obstacle(context.profile, alone=True):
         msg = (
             f"A sign-in could not be saved: {why}. Make room, or set vault_path under "
-            "[sources.harvest] to another folder of your own."
+            "[sources.harvest] to another folder that you can write to."
         )
         raise ConfigError(msg)
     return vault

@@ -201,20 +201,20 @@ def _list_configured(profile: str) -> Sequence[str]:
 
 def _explain_failure(error: HarvestError) -> HarvestError:
     kind = AuthError if isinstance(error, AuthError) else type(error)
-    return kind(f"Harvest may still take this sign-in: {error} It is forgotten here; {_BY_HAND}.")
+    return kind(f"Harvest may still accept this sign-in: {error} It is forgotten here; {_BY_HAND}.")
 
 
 def _explain_configured(profile: str, places: Sequence[str]) -> str:
     return (
-        f"The configuration still has a credential of profile {profile}, which is used until it is "
-        f"removed: {', '.join(places)}. Remove it there, and {_BY_HAND}."
+        f"The configuration still has a credential of profile {profile}, which stays in use until "
+        f"you remove it: {', '.join(places)}. Remove it there, and {_BY_HAND}."
     )
 
 
 def _explain_unknown(profile: str, vault: Vault | None) -> str:
     names = ", ".join(vault.files.profiles()) if vault else ""
-    there_are = f"There are: {names}." if names else "The vault has none."
+    there_are = f"The vault has: {names}." if names else "The vault has none."
     return (
-        f"There is no sign-in named {profile}, so nothing was ended. {there_are} All of them: "
+        f"There is no sign-in named {profile}, so nothing was ended. {there_are} To list all: "
         f"{build_auth_command('status', 'default')} --all"
     )

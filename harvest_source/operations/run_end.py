@@ -90,8 +90,8 @@ def _shrink(workspace: Workspace, *, is_daily: bool) -> None:
             workspace.run_log.given_back = shrink(file, dataset)
     except Exception as error:  # The file only takes more space than it needs.
         workspace.run_log.warn(
-            f"{file.path} could not be made smaller: {printable(error)}. It is complete; "
-            'shrink_file = "never" leaves it as it is.'
+            f"{file.path} could not be made smaller: {printable(error)}. The file is complete. To "
+            'keep syncs from shrinking it, set shrink_file = "never".'
         )
 
 

@@ -60,8 +60,8 @@ _LONGEST: Final = 160
 """Characters of an error in a notification."""
 
 _ELSEWHERE: Final = (
-    "It began with a refresh token of a configuration that is not read in this folder, so Harvest "
-    "was not asked. Look at it where that configuration is."
+    "It began with a refresh token from a configuration that does not apply in this folder, so "
+    "Harvest was not asked. Run this command in the folder of that configuration."
 )
 
 
@@ -138,7 +138,9 @@ def _list_saved_profiles(vault: Vault | None, warnings: list[str]) -> list[str]:
         try:
             names.append(check_profile(name))
         except ConfigError:
-            warnings.append(f"A file in the vault has the name of no profile: {printable(name)}.")
+            warnings.append(
+                f"A file in the vault has a name that no profile can have: {printable(name)}."
+            )
     return names
 
 
@@ -224,7 +226,7 @@ def _guard(subject: _Subject, look: Callable[[], StatusReport]) -> StatusReport:
     except Exception as error:
         _LOG.info("Looking at profile %s failed.", subject.profile, exc_info=error)
         why = HarvestError(
-            f"It could not be looked at: {type(error).__name__}. This is a bug in harvest-source. "
+            f"It could not be checked: {type(error).__name__}. This is a bug in harvest-source. "
             "Run the same command with --debug and report what it prints."
         )
         return StatusReport(subject.profile, SignInState.UNKNOWN, error=why)
@@ -300,4 +302,4 @@ def _keep_look(vault: Vault | None, health: SignInHealth, look: LastLook) -> lis
             why = printable(describe_os_error(error))
         else:
             return []
-    return [f"What was found could not be kept, so the next look cannot tell what changed: {why}"]
+    return [f"The result could not be saved, so the next check cannot tell what changed: {why}"]

@@ -139,7 +139,7 @@ class SyncSteps:
                 fill_own_tables(sql)
         except Exception as error:  # A foreign table of that name must not fail Harvest's tables.
             self.workspace.run_log.warn(
-                f"{SYNC_RUNS}, deleted_records or a history lacks values that were to be filled "
+                f"Missing values in {SYNC_RUNS}, deleted_records or a history could not be filled "
                 f"in: {printable(error)}"
             )
 
@@ -172,7 +172,7 @@ class SyncSteps:
                 self.workspace.run_log.warn(warning)
         except DestinationError as error:
             self.workspace.run_log.warn(
-                f"Tables and columns could not be given their comments and keys. {error}"
+                f"The comments and keys of tables and columns could not be written. {error}"
             )
 
     def _remove_unseen(self, load_ids: Iterable[str], began: str) -> None:
@@ -213,7 +213,7 @@ class SyncSteps:
         if not session.owner.is_administrator:
             log.warn(
                 f"Nothing was removed from account {account_id}: only an administrator's token "
-                "sees enough to tell what is gone."
+                "sees enough rows to tell which were deleted."
             )
             return []
         if reason := explain_undated(session):

@@ -177,18 +177,18 @@ def _find_adapter(target: Target) -> str:
     adapter = _ADAPTERS.get(target.destination)
     if adapter is None:
         msg = (
-            f"The models are built in DuckDB and PostgreSQL, and the destination is "
-            f"{target.destination[:80]}. For another database, take the package into a dbt project "
-            "of your own: harvest-source dbt PATH"
+            "The models can only be built in DuckDB and PostgreSQL, and the destination is "
+            f"{target.destination[:80]}. For another database, copy the package into a dbt "
+            "project of your own: harvest-source dbt PATH"
         )
         raise ConfigError(msg)
     if target.database is not None and is_ambiguous(
         find_catalog_name(str(target.database)), target.dataset
     ):
         msg = (
-            f"DuckDB names the catalog after the file and cannot tell that of {target.database} "
-            f"from the dataset {target.dataset}, so no model can read its tables. Nothing changed. "
-            "Rename the file, or move its tables to another --dataset."
+            "DuckDB names the catalog after the file and cannot distinguish the catalog of "
+            f"{target.database} from the dataset {target.dataset}, so no model can read its "
+            "tables. Nothing changed. Rename the file, or move its tables to another --dataset."
         )
         raise ConfigError(msg)
     return adapter
@@ -198,8 +198,8 @@ def _check_exists(target: Target) -> None:
     """Refuse a mistyped file, which opening would create."""
     if target.database is not None and not target.database.exists():
         msg = (
-            f"There is no {target.database}, so there is nothing to build from. Name the file of a "
-            "sync with --database, or make it: harvest-source sync"
+            f"{target.database} does not exist, so there is no data to build the models from. "
+            "Name the file of a sync with --database, or make it: harvest-source sync"
         )
         raise ConfigError(msg)
 

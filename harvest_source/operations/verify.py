@@ -136,7 +136,10 @@ def _note_unread(workspace: Workspace) -> None:
         unread = find_unread(read_runs(warehouse, sql, workspace.now()))
     for place in unknown:
         if place in unread:
-            msg = "It was never read to its end, so it was not compared: harvest-source sync"
+            msg = (
+                "It has never been read completely, so it was not compared. To read it: "
+                "harvest-source sync"
+            )
             log.fail(*place, NothingComparedError(msg))
 
 

@@ -30,11 +30,17 @@ def record_verification(workspace: Workspace, report: VerifyReport, *, has_pendi
     warehouse, log = workspace.warehouse, workspace.run_log
     if not is_made(VERIFY_RUNS, warehouse.schema):
         if is_made(SYNC_RUNS, warehouse.schema):  # Otherwise plain dlt filled the warehouse.
-            log.warn(f"Not written to {VERIFY_RUNS}, which the next harvest-source sync makes.")
+            log.warn(
+                f"This verification is not recorded: {VERIFY_RUNS} does not exist yet. The next "
+                "harvest-source sync makes it."
+            )
         return
     by_load = not takes_inserts(warehouse)
     if by_load and has_pending:
-        log.warn(f"Not written to {VERIFY_RUNS}: what an earlier run read waits to be loaded.")
+        log.warn(
+            f"This verification is not recorded in {VERIFY_RUNS}: rows that an earlier run read "
+            "are still waiting to be loaded."
+        )
         return
     try:
         insert_row(warehouse, VERIFY_RUNS, _build_row(report, workspace.now()))

@@ -245,9 +245,7 @@ def parse_age(text: str) -> timedelta:
     """
     found = re.fullmatch(r"(\d{1,5})([mhd])", text.strip())
     if found is None:
-        msg = (
-            f"An age is a number of minutes, hours or days, such as 26h, and {text[:20]!r} is not."
-        )
+        msg = f"{text[:20]!r} is not an age. Write a number of minutes, hours or days, such as 26h."
         raise ConfigError(msg)
     return int(found[1]) * _UNITS[found[2]]
 

@@ -153,7 +153,7 @@ def test_a_damaged_sign_in_can_be_ended(
     path.write_text("{}")
     result = bare(*REVOKE, "anna")
     assert result.code == 3
-    assert "Harvest may still take this sign-in" in result.err
+    assert "Harvest may still accept this sign-in" in result.err
     assert not path.exists()
 
 
@@ -194,7 +194,7 @@ def test_a_name_that_does_not_exist(office: Sandbox, anna: str, bare: Run) -> No
     result = bare(*REVOKE, "ana")
     assert result.code == 2
     assert "There is no sign-in named ana" in result.err
-    assert "There are: anna." in result.err
+    assert "The vault has: anna." in result.err
     assert bare(*REVOKE, "../anna").code == 2
     assert bare(*REVOKE, "anna", "--profile", "berta").code == 2
     assert bare("auth", "status", "--profile", "anna", "--check").code == 0

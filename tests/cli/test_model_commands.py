@@ -87,4 +87,4 @@ def test_models_of_an_account_that_was_not_read(
     assert run("sync", "--table", "roles").code == 0
     refused = run("transform", "--account", "5")
     assert refused.code == 2
-    assert "Nothing of account 5 was read" in refused.err
+    assert "No data of account 5 has been read" in refused.err

@@ -272,7 +272,7 @@ def test_a_login_of_another_folders_configuration_is_not_asked(
     monkeypatch.delenv(REFRESH_TOKEN)
     code, found = look(bare)
     assert (code, found["default"]["state"], found["default"]["used"]) == (0, "kept", False)
-    assert "not read in this folder" in found["default"]["warnings"][0]
+    assert "does not apply in this folder" in found["default"]["warnings"][0]
 
 
 def test_without_check_nothing_is_sent(office: Sandbox, three: dict[str, str], bare: Run) -> None:

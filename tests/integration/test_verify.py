@@ -352,7 +352,7 @@ def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
     assert report.exit_code == 5
     (failure,) = report.run_log.failures
     assert failure.account_id == 1000002
-    assert "no table that can be counted was read" in str(failure.error)
+    assert "no table that can be counted has been read completely" in str(failure.error)
 
 
 class Waits(Activity):
@@ -426,7 +426,7 @@ def test_a_table_that_was_never_read_to_its_end_is_not_ok(open_lab: OpenLab, tab
         assert (report.status, report.exit_code) == ("partial", 5)
         (failure,) = report.run_log.failures
         assert failure.table == table
-        assert "never read to its end" in str(failure.error)
+        assert "never been read completely" in str(failure.error)
     with lab.working():
         found = read_warehouse_status(
             database=lab.database, settings=lab.settings, clock=lab.shared, max_age="1000d"

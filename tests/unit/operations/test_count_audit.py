@@ -36,12 +36,12 @@ def test_missing_rows_are_said_with_the_days_they_are_on() -> None:
     found = Findings(5, 6, lost=(Slice(MAY),), missing=1)
     [message] = explain_findings("expenses", 7, found, OVERLAP, 3)
     assert message.startswith("expenses of account 7 lacked 1 row that Harvest has")
-    assert "later than it dates them, by more than the overlap of 300 s" in message
+    assert "later than their updated_at, by more than the overlap of 300 s" in message
     assert "in 3 runs" in message
     assert "overlap = 3600 under" in message
     assert "bug" not in message
     assert "(2024-05-01 to 2024-06-01)" in message
-    assert "read again now" in message
+    assert "reads that part again" in message
 
 
 def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
@@ -67,8 +67,8 @@ def test_rows_that_changed_meanwhile_explain_a_difference() -> None:
 def test_doubled_rows_leave_a_doubt() -> None:
     """They are read again, and the run reports them."""
     message = explain_doubt("clients", 7, Findings(12, 6, lost=(Slice(MAY),), doubled=6))
-    assert "has 12 rows and Harvest counts 6: 6 rows stood" in message
-    assert "read again now" in message
+    assert "has 12 rows and Harvest counts 6: the warehouse had 6 rows more than once" in message
+    assert "reads that part again" in message
 
 
 def test_one_slice_is_named_and_several_are_counted() -> None:
