@@ -48,9 +48,8 @@ def attach(
     found = attach_existing(target, read_only=read_only)
     if found is None:
         msg = (
-            f"{target} has nothing that pipeline {pipeline} has loaded. Name the pipeline, the "
-            "destination and the dataset that the sync was given: attach(NAME, destination=..., "
-            "dataset=...)"
+            f"Pipeline {pipeline} has loaded nothing into {target}. Give the pipeline, "
+            "destination and dataset of your sync: attach(NAME, destination=..., dataset=...)"
         )
         raise ConfigError(msg)
     return found

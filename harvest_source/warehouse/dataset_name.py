@@ -22,7 +22,7 @@ def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
     if _PLAIN.fullmatch(dataset) or (name := find_name()) == dataset:
         return ""
     return (
-        f"dlt calls dataset {printable(dataset, limit=80)} {name} in the destination: write "
-        f"{name}.time_entries in queries, or choose a name of small letters, digits and _ with "
-        "--dataset."
+        f"dlt names dataset {printable(dataset, limit=80)} {name} in the destination: write "
+        f"{name}.time_entries in queries, or choose a name of lower-case letters, digits and _ "
+        "with --dataset."
     )

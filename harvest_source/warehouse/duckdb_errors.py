@@ -75,17 +75,17 @@ def explain_error(
     if is_locked(error):
         return _explain_lock(path, find_holder(error), kept, wait_s, only_reads=only_reads)
     if isinstance(error, duckdb.ConnectionException) and _OPEN_HERE in text:
-        how = "for writing perhaps" if only_reads else "for reading only perhaps"
+        how = "perhaps for writing" if only_reads else "perhaps for reading only"
         return (
-            f"{path} is open in this very process with other settings, {how} (a notebook?). {kept} "
-            "Close that connection, connection.close(), then run again."
+            f"{path} is already open in this process with other settings, {how} (in a notebook?). "
+            f"{kept} Close that connection with connection.close(), then run again."
         )
     if versions := _STORAGE_VERSION.search(text):
         return _explain_version(path, int(versions["file"]), int(versions["newest"]), kept)
     if is_damaged(error):
         return explain_damage(path, error, kept=kept)
     return _explain_path(path, kept, only_reads=only_reads) or (
-        f"DuckDB cannot open {path}: {printable(text).rstrip('.')}. {kept} If it stays so, name "
+        f"DuckDB cannot open {path}: {printable(text).rstrip('.')}. {kept} If this persists, name "
         "another file with --database."
     )
 
@@ -96,23 +96,24 @@ def explain_damage(path: Path, error: BaseException, *, kept: str) -> str:
     if text.startswith(_WAL_DAMAGED):
         log = shlex.quote(f"{path}.wal")
         return (
-            f"The log of {path}, which has what was written last, is damaged: {text}. {kept} "
-            "Without it the warehouse is as it was some writes before, and the next sync reads "
-            f"the rest again: mv {log} {log}.damaged"
+            f"The log of {path}, which has the newest writes, is damaged: {text}. {kept} Without "
+            "the log, the warehouse lacks those writes, and the next sync reads the missing rows "
+            f"again: mv {log} {log}.damaged"
         )
     place = shlex.quote(str(path))
     return (
-        f"{path} is damaged: {text}. {kept} Put a backup of it back, if there is one: the next "
-        "sync reads what that lacks. Without one, move it away, and sync reads everything again, "
-        f"but for deleted_records and history, which only this file had: mv {place} {place}.damaged"
+        f"{path} is damaged: {text}. {kept} Put a backup in its place, if there is one: the next "
+        "sync reads what the backup lacks. Without a backup, move the file away: a sync then "
+        "reads everything again, except deleted_records and history, which only this file had: mv "
+        f"{place} {place}.damaged"
     )
 
 
 def _explain_lock(path: Path, holder: str, kept: str, wait_s: float, *, only_reads: bool) -> str:
-    waited = f" and was for the {wait_s:.0f} s waited" if wait_s else ""
+    waited = f" (waited {wait_s:.0f} s)" if wait_s else ""
     what = f"{path} is in use by {holder}{waited}. {kept}"
     if only_reads:
-        return f"{what} It can be read once that process has ended, or closed it: try again then."
+        return f"{what} It can be read once that process ends or closes it: try again then."
     return (
         f"{what} Close it there, then run again; destination_wait under [sources.harvest] sets how "
         "long to wait."
@@ -123,7 +124,7 @@ def _explain_path(path: Path, kept: str, *, only_reads: bool) -> str:
     """What is wrong with the file or its folder, apart from DuckDB; empty if nothing is found."""
     if path.is_dir():
         return (
-            f"{path} is a folder, and the warehouse is a file. {kept} Name a file in it: "
+            f"{path} is a folder, and the warehouse must be a file. {kept} Name a file in it: "
             f"--database {shlex.quote(str(path / DATABASE))}"
         )
     folder = path.parent.absolute()
@@ -131,21 +132,21 @@ def _explain_path(path: Path, kept: str, *, only_reads: bool) -> str:
         return f"The folder {folder} does not exist. {kept} Make it, or name another file."
     if path.exists() and not os.access(path, os.R_OK):
         return (
-            f"{path.absolute()} cannot be read by this user. {kept} Give this user the right to, "
-            "or name another file with --database."
+            f"{path.absolute()} cannot be read by this user. {kept} Give this user read "
+            "permission, or name another file with --database."
         )
     if path.exists() and path.stat().st_size == 0:
         return (
-            f"{path} is empty, and so no DuckDB database. {kept} Remove it, and sync makes a new "
-            "one; or name another file with --database."
+            f"{path} is empty, so it is not a DuckDB database. {kept} Remove it, and a sync makes "
+            "a new one; or name another file with --database."
         )
     if path.exists() and not is_duckdb(path):
         return f"{path} is not a DuckDB database. {kept} Name another file with --database."
     fixed = next((each for each in (path, folder) if _is_fixed(each)), None)
     if fixed is not None and not only_reads:
         return (
-            f"{fixed.absolute()} cannot be written by this user, or is on a disk that cannot be "
-            f"written. {kept} Give this user the right to, or name another file with --database."
+            f"{fixed.absolute()} cannot be written by this user, or is on a read-only disk. "
+            f"{kept} Give this user write permission, or name another file with --database."
         )
     return ""
 

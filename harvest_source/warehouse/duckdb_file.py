@@ -63,7 +63,7 @@ thread copies. On two processors a first load took 7 to 18 % more processor time
 than with one, 32 % more with four and 60 % with eight, and each needs memory for the rows that it
 writes.
 """
-_LOGGED: Final = "Nothing is lost: what changed is in the log beside it."
+_LOGGED: Final = "Nothing is lost: the changes are in the log beside it."
 _LOADED: Final = "_dlt_version"
 """A table of every dataset that dlt has loaded."""
 

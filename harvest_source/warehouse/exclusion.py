@@ -72,9 +72,7 @@ def _empty(warehouse: Warehouse, sql: Sql, table: str, column: str) -> str:
         return ""
     if rows := _empty_records(warehouse, sql, table, column):
         found.append(f"{counted(rows, 'value')} in {DELETED_RECORDS}")
-    return (
-        f"{table}.{column} is excluded, and what was loaded of it was emptied: {', '.join(found)}."
-    )
+    return f"{table}.{column} is excluded, and its loaded values were removed: {', '.join(found)}."
 
 
 def _empty_records(warehouse: Warehouse, sql: Sql, table: str, column: str) -> int:

@@ -151,8 +151,8 @@ def build_table_refusal(
     words = _last_words(str(_find_inner(error))).partition(" . The job has")[0]
     words = words if words.endswith((".", "!", "?")) else f"{words}."
     return TableRefusedError(
-        f"The destination ({target}) refused {table}: {words} Its rows and its cursor are as they "
-        f"were; the next run reads it again. {remedy}",
+        f"The destination ({target}) refused {table}: {words} Its rows and its cursor are "
+        f"unchanged; the next run reads it again. {remedy}",
         table=root,
     )
 

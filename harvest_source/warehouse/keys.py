@@ -88,6 +88,6 @@ def _write(sql: Sql, key: Key) -> Iterator[str]:
             sql.execute((maintenance.add_primary_key(sql, key.table, key.columns), []))
     except DestinationException as error:
         yield (
-            f"{key.table} could not be given its primary key, ({', '.join(key.columns)}). Its rows "
-            f"are not affected, and the next load tries again. {printable(error, limit=200)}"
+            f"The primary key ({', '.join(key.columns)}) could not be added to {key.table}. Its "
+            f"rows are not affected, and the next load tries again. {printable(error, limit=200)}"
         )

@@ -77,7 +77,7 @@ def _describe(pipeline: str, holder: Path) -> str:
             f"since {since:%Y-%m-%d %H:%M:%S} UTC"
         )
     except (OSError, ValueError, KeyError, TypeError):
-        who = "another process, which began only now"
+        who = "another process, which has only just started"
     return (
         f"Another sync of pipeline {pipeline} is running ({who}). Nothing was read and nothing "
         "changed. Wait for it, or sync into another --database."

@@ -120,7 +120,7 @@ class PipelineFolder:
     def describe_kept(self) -> str:
         """Say what became of the data after a failure: a sentence for a message."""
         if self.has_pending:
-            return "What was read waits in dlt's working folder; the next run loads it first."
+            return "The rows wait in dlt's working folder; the next run loads them first."
         return "Nothing is lost: the next run reads it again."
 
     def start_anew(self) -> None:
@@ -149,7 +149,7 @@ class PipelineFolder:
         pipeline = self.pipeline
         if data is not None:
             if self.has_pending:
-                msg = "Packages of an earlier load wait in dlt's working folder; they come first."
+                msg = "Packages of an earlier load in dlt's working folder are loaded first."
                 raise DestinationError(msg)
             spare_memory()
             pipeline.extract(data)
@@ -173,9 +173,10 @@ class PipelineFolder:
             return
         self.start_anew()
         msg = (
-            f"Another run has loaded into {self._target} while this one read, from another machine "
-            "or another working folder. What this run has not loaded yet was given up; the next "
-            "run reads it again. Let only one run at a time load into a warehouse."
+            f"Another run has loaded into {self._target} while this one was reading, from another "
+            "machine or another working folder. The rows that this run had not loaded yet were "
+            "discarded; the next run reads them again. Let only one run at a time load into a "
+            "warehouse."
         )
         raise BusyError(msg)
 
@@ -192,7 +193,7 @@ class PipelineFolder:
             DestinationError: The destination refused. The change waits to be loaded.
         """
         if self.pipeline.default_schema_name is None:
-            msg = "Nothing was loaded yet, so there is no state that could be changed."
+            msg = "Nothing has been loaded yet, so there is no state to change."
             raise DestinationError(msg)
         with self.pipeline.managed_state(extract_state=True) as state:
             change(own_state(state))
@@ -223,7 +224,7 @@ class PipelineFolder:
                 raise
             self.give_up_pending()
             return [
-                "An unfinished load of an earlier run could not be completed and was given up; "
+                "An unfinished load of an earlier run could not be completed and was discarded; "
                 "its rows are read again."
             ]
         return []
@@ -269,8 +270,8 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
         if pipeline is None:
             shutil.rmtree(find_folder(target) / target.pipeline)
             on_warning(
-                "dlt's working folder was damaged, by a full disk perhaps. It is made anew from "
-                "what the destination holds."
+                "dlt's working folder was damaged, perhaps by a full disk. It is rebuilt from the "
+                "destination."
             )
             pipeline = _attach(target, destination)
         if read_local(pipeline, _IDENTITY) != target.identity:

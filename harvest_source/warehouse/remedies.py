@@ -31,17 +31,17 @@ def find_remedy(error: BaseException, database: Path | None, dataset: str, table
     if misfit is not None and (found := _COLUMN.search(str(misfit))):
         column = found["column"]
         return (
-            f"Column {column} has another type than Harvest's field of that name: was it added or "
-            "changed by hand? Give it another name, and it is made anew: "
-            f"ALTER TABLE {place} RENAME COLUMN {column} TO my_{column}"
+            f"The type of column {column} does not match Harvest's field of that name: was it "
+            "added or changed by hand? Rename it, and the next run makes the column again: ALTER "
+            f"TABLE {place} RENAME COLUMN {column} TO my_{column}"
         )
     doubled = find_cause(error, duckdb.ConstraintException, attributes=INNER_ERRORS)
     if doubled is not None and database is not None:
         indexes = [f"DROP INDEX {dataset}.{name};" for name in _find_indexes(database, place)]
         if indexes:
             return (
-                "It has a unique index of your own, and a merge deletes and inserts a row in one "
-                f"transaction: {' '.join(indexes)}"
+                "It has a unique index of your own, which fails when a merge deletes and inserts "
+                f"a row in one transaction. Drop it: {' '.join(indexes)}"
             )
     if database is None and (refused := _find_refusal(error)):
         return (

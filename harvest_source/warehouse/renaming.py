@@ -115,8 +115,8 @@ def _describe(renames: Renames, broken: list[str]) -> str:
     named = ", ".join(tables[:_SHOWN]) + (" ..." if len(tables) > _SHOWN else "")
     changes = ", ".join(f'"{earlier}" is {name} now' for earlier, name in names.items())
     text = (
-        f"Columns were renamed in {counted(len(tables), 'table')} ({named}): {changes}. DuckDB and "
-        "PostgreSQL reserve the earlier names. Change your own queries of them."
+        f"Columns were renamed in {counted(len(tables), 'table')} ({named}): {changes}. DuckDB "
+        "and PostgreSQL reserve the earlier names. Change your own queries that use them."
     )
     if broken:
         text += f" These views no longer work: {', '.join(broken)}."

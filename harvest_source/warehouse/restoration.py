@@ -75,8 +75,8 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     warnings += _take_over(folder, target, found.owner)
     if remade := remake_tables(folder, found.missing):
         warnings.append(
-            f"Not in {target} any more, or not with every column: {', '.join(remade)}. Made again, "
-            "and read again from the beginning."
+            f"Tables or some of their columns are no longer in {target}: {', '.join(remade)}. "
+            "They are created again and read from the beginning."
         )
     if folder.pipeline.default_schema_name is not None:
         extend_child_tables(folder)
@@ -131,12 +131,12 @@ def _give_up_unknown(
     folder.owe(True)
     if is_late:
         return [
-            "An earlier run on this machine ended before it had loaded what it read, and another "
-            "one has loaded since. Those rows were given up and are read again."
+            "An earlier run on this machine ended before it had loaded the rows that it read, and "
+            "another run has loaded since. Those rows were discarded and are read again."
         ]
     return [
-        f"{target} is not as the last run left it: an older copy, or a new one. What it lacks is "
-        "read again."
+        f"{target} is not as the last run left it: it is an older copy, or new. The rows that it "
+        "lacks are read again."
     ]
 
 

@@ -42,7 +42,7 @@ def check_settings(target: Target) -> None:
                 if found is not None and not setting.is_harmless(found.value):
                     msg = (
                         f"dlt's setting {name} is {printable(found.value, limit=60)!r} "
-                        f"({found.place}): {setting.why}. {_UNCHANGED} Remove it, or keep it from "
+                        f"({found.place}): {setting.why}. {_UNCHANGED} Remove it, or unset it for "
                         f"this command. {setting.instead}"
                     )
                     raise ConfigError(msg)
@@ -84,7 +84,7 @@ def check_pipeline(pipeline: dlt.Pipeline, target: Target) -> None:
         if value != right:
             msg = (
                 f"dlt's setting {name} is {printable(value, limit=60)!r}, and a sync needs "
-                f"{right!r}. {_UNCHANGED} Remove what sets it."
+                f"{right!r}. {_UNCHANGED} Remove that setting."
             )
             raise ConfigError(msg)
     if pipeline.default_schema_name is None:
@@ -132,7 +132,7 @@ def _explain_naming(why: str) -> str:
     where = f" is {printable(found.value, limit=60)!r} ({found.place})" if found else ""
     return (
         f"dlt's setting schema.naming{where} cannot be used: {why.rstrip('.')}. {_UNCHANGED} "
-        "Remove it, or keep it from this command; with another --dataset or --database, a "
+        "Remove it, or unset it for this command; with another --dataset or --database, a "
         "convention such as direct can be chosen."
     )
 

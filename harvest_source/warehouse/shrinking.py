@@ -47,7 +47,7 @@ _GROUP_ROWS: Final = 122_880
 """Maximum rows of a group."""
 _MOST_DROPPED: Final = 1_000
 """Maximum number of dropped groups that are looked up in one table."""
-_KEPT: Final = "Nothing is lost: the file only stays larger than it need be."
+_KEPT: Final = "Nothing is lost: the file is only larger than necessary."
 
 
 @dataclass(frozen=True, slots=True)

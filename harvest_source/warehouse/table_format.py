@@ -36,16 +36,15 @@ def choose_table_format(destination: Any, target: Target) -> None:
     if table_format is None:
         msg = (
             f"Destination {target.destination[:80]} writes plain files, in which no row can be "
-            f"replaced: each would be there again whenever it is read. {_UNCHANGED} Name a format "
-            "of tables: --table-format delta (or iceberg), or table_format under "
-            "[sources.harvest]. For plain files, a whole copy after each sync: harvest-source "
-            "export."
+            f"replaced: a row that is read again would be duplicated. {_UNCHANGED} Choose a table "
+            "format: --table-format delta (or iceberg), or table_format under [sources.harvest]. "
+            "For a whole copy in plain files after each sync: harvest-source export."
         )
         raise ConfigError(msg)
     if find_spec(_LIBRARIES[table_format]) is None:
         msg = (
-            f"Tables of {table_format} need a library that is not installed here. {_UNCHANGED} "
-            f"Install it: {advise_extra(table_format)}"
+            f"Tables in {table_format} format need a library that is not installed here. "
+            f"{_UNCHANGED} Install it: {advise_extra(table_format)}"
         )
         raise ConfigError(msg)
 

@@ -102,17 +102,17 @@ def _check_types(destination: object, database: object, dataset: object, pipelin
     """
     if not isinstance(destination, str):
         msg = (
-            "destination is the name of a dlt destination as text, such as "
-            f'"duckdb" or "postgres", and not {type(destination).__name__}. Name a DuckDB file '
-            "with database=..., and put other destinations' credentials into .dlt/secrets.toml."
+            'destination must be the name of a dlt destination as text, such as "duckdb" or '
+            f'"postgres", not {type(destination).__name__}. Name a DuckDB file with database=..., '
+            "and put other destinations' credentials into .dlt/secrets.toml."
         )
         raise ConfigError(msg)
     if not isinstance(database, str | Path | None):
-        msg = f"database is the path of a DuckDB file, and not {type(database).__name__}."
+        msg = f"database must be the path of a DuckDB file, not {type(database).__name__}."
         raise ConfigError(msg)
     for name, value in (("dataset", dataset), ("pipeline", pipeline)):
         if not isinstance(value, str):
-            msg = f"{name} is a name as text, and not {type(value).__name__}. Write {name}=NAME."
+            msg = f"{name} must be a name as text, not {type(value).__name__}. Write {name}=NAME."
             raise ConfigError(msg)
 
 
@@ -126,19 +126,22 @@ def _check_names(destination: str, dataset: str, pipeline: str) -> None:
     size = len(pipeline.encode())
     if size > _PIPELINE_BYTES:
         msg = (
-            f"--pipeline is a name of {size} bytes ({pipeline[:20]}...), and dlt names a folder "
-            f"after it. Nothing was read and nothing changed. Choose one of {_PIPELINE_BYTES} "
-            "bytes at most."
+            f"--pipeline is a name of {size} bytes ({pipeline[:20]}...), too long for the folder "
+            "that dlt names after it. Nothing was read and nothing changed. Choose a name of at "
+            f"most {_PIPELINE_BYTES} bytes."
         )
         raise ConfigError(msg)
     if not dataset.isprintable():
-        msg = f"--dataset is {dataset[:80]!a}: no name has such characters. Choose another."
+        msg = (
+            f"--dataset is {dataset[:80]!a}, with characters that a name cannot have. Choose "
+            "another name."
+        )
         raise ConfigError(msg)
     name = re.sub(r"\W", "_", dataset.lower())  # As dlt normalizes it.
     is_postgres = destination in _POSTGRES and name.startswith("pg_")
     if name in _SYSTEM_SCHEMAS or is_postgres:
         msg = (
-            f"--dataset {printable(dataset, limit=80)} is a schema of {destination}'s own, in "
+            f"--dataset {printable(dataset, limit=80)} is a system schema of {destination}, in "
             "which no table can be made. Nothing was read and nothing changed. Choose another "
             f"name; the default is {DATASET}."
         )
@@ -158,11 +161,11 @@ def refuse_other_pipeline(target: Target, owner: str | None) -> None:
     if owner in (None, target.pipeline) or target.takes_over:
         return
     msg = (
-        f"{target} belongs to pipeline {printable(owner, limit=80)}, and this run is of pipeline "
+        f"{target} belongs to pipeline {printable(owner, limit=80)}, and this run uses pipeline "
         f"{target.pipeline}. Each would remove rows that the other has loaded. No table was read "
         f"and nothing changed. Run it with --pipeline {printable(owner, limit=80)}, or choose "
-        "another --dataset. To hand the warehouse over, for good, after which every table is read "
-        f"again: harvest-source sync --pipeline {target.pipeline} --take-over"
+        "another --dataset. To hand the warehouse over permanently, after which every table is "
+        f"read again: harvest-source sync --pipeline {target.pipeline} --take-over"
     )
     raise ConfigError(msg)
 
@@ -180,10 +183,11 @@ def _is_earlier_warehouse(dataset: str) -> bool:
 
 def _describe_earlier(dataset: str) -> str:
     return (
-        f"{EARLIER_DATABASE} is used: it holds dataset {dataset}, and there is no {DATABASE} here. "
-        f"Close it everywhere and rename it to {DATABASE}, together with {EARLIER_DATABASE}.wal if "
-        "that exists. DuckDB names the catalog after the file and cannot tell it from a dataset of "
-        f"the same name: in a file of another name, {dataset}.time_entries works as it stands."
+        f"{EARLIER_DATABASE} is used: it holds dataset {dataset}, and there is no {DATABASE} "
+        f"here. Close it everywhere and rename it to {DATABASE}, together with "
+        f"{EARLIER_DATABASE}.wal if that exists. DuckDB names the catalog after the file and "
+        "cannot distinguish it from a dataset of the same name: in a file with another name, "
+        f"{dataset}.time_entries works as written."
     )
 
 
@@ -192,7 +196,8 @@ def _describe_ambiguity(path: Path, dataset: str) -> tuple[str, ...]:
     if not is_ambiguous(catalog, dataset):
         return ()
     return (
-        f"DuckDB calls the catalog of {path} {catalog}, and it cannot tell dataset {dataset} from "
-        f"a catalog of that name: queries have to say {catalog}.{dataset}.time_entries, and views "
-        "may not work. Name another file with --database, or another --dataset.",
+        f"DuckDB names the catalog of {path} {catalog}, and it cannot distinguish dataset "
+        f"{dataset} from a catalog of that name: queries have to say "
+        f"{catalog}.{dataset}.time_entries, and views may not work. Name another file with "
+        "--database, or another --dataset.",
     )

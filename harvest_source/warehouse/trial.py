@@ -26,7 +26,7 @@ from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.writers import open_sql
 
 _TABLE: Final = "harvest_source_check"
-_KEPT: Final = "Nothing of Harvest's was read or written."
+_KEPT: Final = "No Harvest data was read or written."
 
 _DECIMAL: Final = Decimal("12345678901234567890123456789.123456789")
 _VALUES: Final[Row] = {
@@ -118,11 +118,11 @@ def _iter_losses(sql: Sql) -> Iterator[str]:
     """Read what was loaded, change it in every way that a sync does, and yield what is lost."""
     rows = {row["id"]: row for row in sql.select(_TABLE, EVERY_ROW, tuple(_VALUES))}
     if rows.keys() != {1, 2} or rows[1]["a_flag"] is not False:
-        yield "merging leaves rows as they were, or there twice"
+        yield "merging leaves rows unchanged or duplicates them"
     lost = {_LOSSES[name]: None for name in _LOSSES if rows[2][name] != _VALUES[name]}
     yield from lost
     sql.update(_TABLE, {"an_instant": datetime.now(UTC), "a_text": None}, Equals("id", 1))
     sql.delete(_TABLE, Equals("a_flag", True))
     left = sql.select(_TABLE, Equals("a_text", None), ("id",))
     if sql.count(_TABLE) != 1 or left != [{"id": 1}]:
-        yield "UPDATE and DELETE change other rows than they say"
+        yield "UPDATE and DELETE change rows that they do not select"

@@ -145,7 +145,7 @@ class Warehouse:
             self.check_owner()
             self.pipeline.sync_destination()
         self._schema = None
-        waits = "What an earlier run read waits to be loaded: harvest-source sync loads it."
+        waits = "Rows that an earlier run read wait to be loaded: harvest-source sync loads them."
         return [waits] if self._folder.has_pending else []
 
     def check_owner(self) -> None:

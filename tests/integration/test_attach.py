@@ -69,7 +69,7 @@ def test_without_a_working_folder_the_file_is_named(lab: Lab, tmp_path: Path) ->
             assert Path(row[0]).samefile(file)
         with pytest.raises(ConfigError, match="There is no warehouse"):
             harvest_source.attach(database=tmp_path / "none.duckdb")
-        with pytest.raises(ConfigError, match="nothing that pipeline other has loaded"):
+        with pytest.raises(ConfigError, match="Pipeline other has loaded nothing"):
             harvest_source.attach("other", database=lab.database)
     assert list(tmp_path.glob("*.duckdb")) == []
 

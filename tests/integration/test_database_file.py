@@ -217,7 +217,9 @@ def test_a_connection_of_the_same_process_is_named(lab: Lab) -> None:
     before = Path(DATABASE).read_bytes()
     with (
         duckdb.connect(DATABASE, read_only=True),
-        pytest.raises(DestinationError, match=r"open in this very process.*connection.close\(\)"),
+        pytest.raises(
+            DestinationError, match=r"already open in this process.*connection.close\(\)"
+        ),
     ):
         lab.sync(*TABLES, database=None)
     assert Path(DATABASE).read_bytes() == before

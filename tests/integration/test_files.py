@@ -88,7 +88,7 @@ def test_a_table_that_was_removed_is_read_again(lab: DestinationLab) -> None:
     shutil.rmtree(lab.folder / "lake" / "harvest" / "clients")
     lab.rest()
     report = lab.sync(*TABLES)
-    assert any("clients" in each and "Made again" in each for each in report.run_log.warnings)
+    assert any("clients" in each and "created again" in each for each in report.run_log.warnings)
     assert len(lab.table("clients")) == len(lab.server.rows("clients"))
 
 

@@ -51,8 +51,8 @@ def test_a_column_of_ones_own_with_another_type(lab: Lab) -> None:
     lab.alter("ALTER TABLE clients ADD COLUMN brand_new INTEGER")
     lab.server.alter("clients", "set_field", name="brand_new", value="text")
     message = refuse(lab)
-    assert "Column brand_new has another type" in message
-    statement = message.partition("made anew: ")[2]
+    assert "The type of column brand_new does not match" in message
+    statement = message.partition("makes the column again: ")[2]
     lab.alter(statement.replace("harvest.", ""))
     assert lab.sync(*TABLES).status == "ok"
     assert lab.ids("clients") == sorted(row["id"] for row in lab.server.rows("clients"))
@@ -129,7 +129,7 @@ def test_a_unique_index_that_harvest_does_not_keep(lab: Lab) -> None:
     share_a_name(lab)
     message = refuse(lab)
     assert "refused clients" in message
-    lab.alter(message.partition("one transaction: ")[2].replace("harvest.", ""))
+    lab.alter(message.partition("one transaction. Drop it: ")[2].replace("harvest.", ""))
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
 

@@ -115,7 +115,7 @@ def test_a_package_left_on_another_machine_is_given_up(open_lab: OpenLab) -> Non
     report = lab.sync("clients")
     assert report.status == "ok"
     (warning,) = report.run_log.warnings
-    assert "another one has loaded since" in warning
+    assert "another run has loaded since" in warning
     assert_equal(lab, "clients")
     lab.rest(HOUR)
     assert lab.sync("clients").run_log.warnings == []
@@ -175,7 +175,7 @@ def test_nothing_is_loaded_onto_a_state_that_another_run_stored(open_lab: OpenLa
             stored.append(store_another_state(lab))
 
     lab.server.after_request(store)
-    with pytest.raises(BusyError, match="while this one read"):
+    with pytest.raises(BusyError, match="while this one was reading"):
         lab.sync("clients")
     lab.server.clear_hooks()
     names = lab.sql("SELECT name FROM clients WHERE id = ?", record)
@@ -244,7 +244,7 @@ def test_another_pipeline_is_refused_until_it_takes_over(open_lab: OpenLab) -> N
     lab = open_lab.loaded("clients")
     loads = "SELECT COUNT(*) AS n FROM _dlt_loads"
     before = lab.sql(loads)
-    wanted = r"belongs to pipeline harvest, .* of pipeline nightly\..* --take-over"
+    wanted = r"belongs to pipeline harvest, .* uses pipeline nightly\..* --take-over"
     with pytest.raises(ConfigError, match=wanted) as caught:
         lab.sync("clients", pipeline="nightly")
     assert caught.value.exit_code == 2

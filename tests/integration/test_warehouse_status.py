@@ -110,7 +110,7 @@ def test_warnings_stand_apart_from_what_waits(lab: Lab) -> None:
             database="harvest.duckdb", pipeline="harvest", settings=lab.settings, clock=lab.shared
         ).as_dict()
     assert report["waiting"] == []
-    assert any("cannot tell dataset harvest" in each for each in report["warnings"])
+    assert any("cannot distinguish dataset harvest" in each for each in report["warnings"])
 
 
 @pytest.mark.rare

@@ -13,7 +13,7 @@ MESSAGES = (
     "/very/long/path/to/some/folder/of/a/project/.dlt/secrets.toml can be read by every user of "
     "this machine (mode 0644), and it contains secrets. Restrict it: chmod 600 "
     "/very/long/path/to/some/folder/of/a/project/.dlt/secrets.toml",
-    "It belongs to another pipeline. To hand the warehouse over, for good, after which every "
+    "It belongs to another pipeline. To hand the warehouse over permanently, after which every "
     "table is read again: harvest-source sync --pipeline harvest --take-over",
 )
 WHOLE = (

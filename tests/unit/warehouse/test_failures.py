@@ -24,7 +24,7 @@ from harvest_source.warehouse.target import Target
 
 FILE = Target(database=Path("w.duckdb"))
 REMOTE = Target("postgres")
-KEPT = "What was read waits."
+KEPT = "The rows wait."
 
 
 def step_failed(cause: BaseException, step: Any = "load") -> PipelineStepFailed:

@@ -36,7 +36,7 @@ def build(database: str | None = None, dataset: str = "harvest") -> Target:
 def test_databases_have_schemas_of_their_own() -> None:
     """PostgreSQL reserves every name with pg_; DuckDB reserves only two names."""
     assert build_target("duckdb", "a.duckdb", "pg_harvest", "harvest").dataset == "pg_harvest"
-    with pytest.raises(ConfigError, match="schema of postgres's own"):
+    with pytest.raises(ConfigError, match="system schema of postgres"):
         build_target("postgres", None, "PG_harvest", "harvest")
 
 
@@ -126,10 +126,13 @@ def test_targets_with_one_identity_share_cursors() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ((object(), None, "harvest", "harvest"), "destination is the name of a dlt destination"),
-        (("duckdb", object(), "harvest", "harvest"), "database is the path"),
-        (("duckdb", None, 5, "harvest"), "dataset is a name as text"),
-        (("duckdb", None, "harvest", None), "pipeline is a name as text"),
+        (
+            (object(), None, "harvest", "harvest"),
+            "destination must be the name of a dlt destination",
+        ),
+        (("duckdb", object(), "harvest", "harvest"), "database must be the path"),
+        (("duckdb", None, 5, "harvest"), "dataset must be a name as text"),
+        (("duckdb", None, "harvest", None), "pipeline must be a name as text"),
     ],
 )
 def test_objects_in_place_of_names_are_refused(given: Any, says: str) -> None:
