@@ -154,10 +154,9 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
         return _Choice([*asked], ParentSweep.whole(len(parents), now), without=without)
     if (days := sweep.days_needed(len(parents))) > every.days:
         task.run_log.warn(
-            f"The {counted(len(parents), 'list')} of {task.endpoint.name} of account "
-            f"{task.session.account_id} are all read again in {days} days, not in {every.days} as "
-            f"full_walk says: a day reads {SWEEP_MOST:,} of them at most, 1 % of what Harvest "
-            "allows."
+            f"Reading the {counted(len(parents), 'list')} of {task.endpoint.name} of account "
+            f"{task.session.account_id} again takes {days} days, not {every.days} as full_walk "
+            f"says: syncs read at most {SWEEP_MOST:,} of them a day, 1 % of what Harvest allows."
         )
     possible = parents
     if sweep.is_first:

@@ -162,9 +162,9 @@ def _leave_out_undated(
     if not (bounds and task.session.server_clock.has_undated):
         return list(windows)
     task.run_log.warn(
-        f"{task.endpoint.name} of account {task.session.account_id} is kept in the windows that "
-        "were read before: answers came without the Date header, so they may be of yesterday and "
-        "lack rows. Have the proxy on the way pass Date on."
+        f"{task.endpoint.name} of account {task.session.account_id} is unchanged in the windows "
+        "that were read before: Harvest's answers came without the Date header, so they may be "
+        "outdated and lack rows. Set the proxy in between to pass on the Date header."
     )
     return [each for each in windows if not any(_share_days(each, other) for other in bounds)]
 

@@ -129,8 +129,8 @@ def explain_shortfall(read: SliceRead) -> str:
     if read.total is None or read.records >= read.total:
         return ""
     return (
-        f"Harvest announced {counted(read.total, 'row')} and {read.records:,} came, each time it "
-        "was asked; a proxy in between may cut its answers"
+        f"Harvest announced {counted(read.total, 'row')} but sent {read.records:,} in every "
+        "attempt; a proxy in between may cut off its answers"
     )
 
 

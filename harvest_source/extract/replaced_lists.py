@@ -138,9 +138,9 @@ def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
         is_consistent = pages_agree(read) and read.records == read.table.num_rows
         if is_consistent and not (read.needs_proof and count_changed(read, reader.count)):
             return read
-    why = f"kept changing while it was read, {ATTEMPTS} times over"
+    why = f"kept changing in all {ATTEMPTS} attempts to read it"
     if all(shortfalls):
-        why = f"could not be read whole: {shortfalls[-1]}"
+        why = f"could not be read completely: {shortfalls[-1]}"
     msg = f"{endpoint.name} {why}. The rows loaded earlier are kept. Run the same command again."
     raise IncompleteListError(msg, path=endpoint.list_path, attempts=ATTEMPTS)
 
@@ -346,9 +346,9 @@ def _refuse_undated(task: Task) -> None:
     """
     if task.session.server_clock.has_undated:
         msg = (
-            f"{task.endpoint.name} of account {task.session.account_id} was not replaced: answers "
-            "came without the Date header, so they may be of yesterday and lack rows. Have the "
-            "proxy on the way pass Date on."
+            f"{task.endpoint.name} of account {task.session.account_id} was not replaced: "
+            "Harvest's answers came without the Date header, so they may be outdated and lack "
+            "rows. Set the proxy in between to pass on the Date header."
         )
         raise StaleAnswerError(msg, path=task.endpoint.list_path, status=200)
 

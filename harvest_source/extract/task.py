@@ -166,7 +166,7 @@ class Task:
         self.run_log.note_unproven(
             *self.key,
             f"{self.endpoint.name} of account {self.session.account_id} may lack rows ({slices}): "
-            f"{why}. What came is loaded; the next run reads that part again.",
+            f"{why}. The rows that came are loaded; the next run reads that part again.",
         )
 
     def warn_kept(self, what: str) -> None:

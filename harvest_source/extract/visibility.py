@@ -65,8 +65,8 @@ def explain_undated(session: Session) -> str | None:
     if not session.server_clock.has_undated:
         return None
     return (
-        f"Nothing was removed from account {session.account_id}: answers came without the Date "
-        "header, and an answer of yesterday makes the rows of today look deleted."
+        f"Nothing was removed from account {session.account_id}: Harvest's answers came without "
+        "the Date header, and an outdated answer makes newer rows look deleted."
     )
 
 
@@ -95,8 +95,9 @@ def explain_skip(endpoint: Endpoint, session: Session | None, error: HarvestErro
     if error.status not in _OFF or session.company.flag(endpoint.module):
         return None
     return (
-        f"Harvest answered {error.status}, as it may where the {_module_name(endpoint)} module is "
-        "switched off. Whether it is cannot be seen: this token may not read company."
+        f"Harvest answered {error.status}, as it may when the {_module_name(endpoint)} module is "
+        "switched off. Whether it is switched off is unknown, because this token may not read "
+        "company."
     )
 
 
@@ -135,8 +136,8 @@ def describe_changed_owner(account_id: int, why: str) -> str:
     """The error for an account whose token may have seen less at the end of a run."""
     return (
         f"Nothing was removed or replaced in account {account_id}, and its cursors stay, because "
-        f"rows may be hidden: {why.removesuffix('.')}. What came is loaded. Run the same command "
-        "again."
+        f"rows may be hidden: {why.removesuffix('.')}. The rows that came are loaded. Run the "
+        "same command again."
     )
 
 
@@ -144,8 +145,9 @@ def describe_changed_module(endpoint: Endpoint, account_id: int) -> str:
     """The error for a table whose module was switched off while it was read."""
     return (
         f"Nothing of {endpoint.name} of account {account_id} was removed or replaced, and its "
-        f"cursor stays: the {_module_name(endpoint)} module was switched in Harvest's settings "
-        "during the run, and hidden rows look like deleted ones. Run the same command again."
+        f"cursor stays: the {_module_name(endpoint)} module was switched on or off in Harvest's "
+        "settings during the run, and hidden rows look like deleted ones. Run the same command "
+        "again."
     )
 
 
@@ -153,16 +155,16 @@ def describe_old_answer(endpoint: Endpoint, account_id: int) -> str:
     """The error for a table whose list a cache served from before the run."""
     return (
         f"Nothing of {endpoint.name} of account {account_id} was removed or replaced, and its "
-        "cursor stays: a cache served a list from before this run. Have the proxy or cache on the "
-        "way to Harvest store no answers of api_url."
+        "cursor stays: a cache served a list from before this run. Set the proxy or cache between "
+        "here and Harvest to store no answers of api_url."
     )
 
 
 def describe_lower_role(account_id: int) -> str:
     """The warning for a token that continues after one that saw more."""
     return (
-        f"The token for account {account_id} sees less than the one that loaded it before. Rows it "
-        "does not see are no longer updated, and rows that change lose the values it may not see, "
-        "such as rates. Use the former token or an administrator's: what changed meanwhile is then "
-        "read again."
+        f"The token for account {account_id} sees less than the one that loaded it before. Rows "
+        "it does not see are no longer updated, and rows that change lose the values it may not "
+        "see, such as rates. Use the earlier token or an administrator's: the next run then reads "
+        "again what changed in the meantime."
     )

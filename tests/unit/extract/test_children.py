@@ -189,7 +189,7 @@ def test_more_parents_than_the_schedule_can_ask_for_are_reported() -> None:
     asked = {each for each in client.asked if each.endswith("/payments")}
     assert len(asked) == SWEEP_PARENTS
     (warning,) = task.run_log.warnings
-    assert "are all read again in 2 days, not in 1" in warning
+    assert "again takes 2 days, not 1" in warning
 
 
 def test_a_lower_role_does_not_replace_what_it_sees_in_part() -> None:
@@ -226,7 +226,7 @@ def test_parents_that_were_not_all_read_move_no_cursor() -> None:
     task = build_task(ShortClient(build_client(3).lists), PAYMENTS, state=state, now=NOW)
     assert sum(table.num_rows for table in read(task)) == 3
     assert state == {}
-    assert "announced 4 rows and 3 came" in str(task.run_log.unproven[0].error)
+    assert "announced 4 rows but sent 3 in every attempt" in str(task.run_log.unproven[0].error)
 
 
 def test_a_parent_whose_list_is_not_whole_holds_up_no_other() -> None:
@@ -245,7 +245,7 @@ def test_a_parent_whose_list_is_not_whole_holds_up_no_other() -> None:
     assert loaded == [1, 3]
     (failure,) = log.unproven
     assert "was not replaced for invoice_id 2: " in str(failure.error)
-    assert "announced 2 rows and 1 came" in str(failure.error)
+    assert "announced 2 rows but sent 1 in every attempt" in str(failure.error)
     assert log.whole == set(), "a full refresh removes nothing"
     assert OWED not in state
 
