@@ -80,10 +80,10 @@ def check_history(history: TableHistory) -> None:
     strategies = find_merge_strategies(pipeline.destination, {"table_format": history.table_format})
     if _SCD2 not in strategies:
         msg = (
-            f"Destination {pipeline.destination.destination_name} keeps no versions by itself, and "
-            f"the history of {history.endpoint.name} is to be kept. Nothing was read and nothing "
-            "changed. Use harvest-source sync, which keeps it in tables of Delta and Iceberg, or "
-            "leave history out."
+            f"Destination {pipeline.destination.destination_name} keeps no versions of rows by "
+            f"itself, and history is set for {history.endpoint.name}. Nothing was read and "
+            "nothing changed. Use harvest-source sync, which keeps history in Delta and Iceberg "
+            "tables, or leave history out."
         )
         raise ConfigError(msg)
 
@@ -128,8 +128,8 @@ def _check_scd2(endpoint: Endpoint, table: Any) -> None:
         else f"Keep merge without a strategy for {endpoint.name}."
     )
     msg = (
-        f"{endpoint.name} cannot be loaded with scd2 and no merge key: a run brings the rows that "
-        "changed, and dlt would close all others. Nothing was read and nothing changed. "
+        f"{endpoint.name} cannot be loaded with scd2 without a merge key: a run only brings the "
+        "rows that changed, and dlt would close all others. Nothing was read and nothing changed. "
         f"{instead} For dlt's own scd2: apply_hints(merge_key=[{key}])."
     )
     raise ConfigError(msg)
@@ -152,15 +152,17 @@ def _check_same_way(schema: dlt.Schema, name: str, is_scd2: bool) -> None:
 
 def _explain_cdc(endpoint: Endpoint) -> str:
     return (
-        f"{endpoint.name} cannot be loaded with the merge strategy cdc: a run brings the rows that "
-        "changed, and dlt would delete all others. Nothing was read and nothing changed. Leave the "
-        "strategy out. To have rows removed that were deleted in Harvest: harvest-source sync."
+        f"{endpoint.name} cannot be loaded with the merge strategy cdc: a run only brings the "
+        "rows that changed, and dlt would delete all others. Nothing was read and nothing "
+        "changed. Leave the strategy out. To remove rows that were deleted in Harvest: "
+        "harvest-source sync."
     )
 
 
 _APPENDED: Final = (
-    "Rows are appended: one that is read again, because it changed or to be safe, stands there "
-    "once more. The newest of each account_id and id has the highest updated_at, then _dlt_load_id."
+    "Rows are appended: a row that is read again, because it changed or as a precaution, is "
+    "duplicated. The newest version of each account_id and id has the highest updated_at, then "
+    "_dlt_load_id."
 )
 
 
@@ -181,6 +183,6 @@ def _explain_destination(table: Any, warn: Callable[[str], None]) -> None:
     elif "delete-insert" not in strategies:
         warn(
             f"Destination {where} merges by upsert: elements that left an array, and rows that "
-            "left a list without updated_since, stay in its tables. To have them removed: "
+            "left a list without updated_since, stay in its tables. To remove them: "
             "harvest-source sync."
         )

@@ -154,7 +154,7 @@ def refuse_earlier_names(schema: dlt.Schema, endpoint: Endpoint) -> None:
     earlier = sorted(endpoint.earlier_names.keys() & stored_columns(schema, endpoint.name).keys())
     if earlier:
         msg = (
-            f"Columns {', '.join(earlier)} of {endpoint.name} have other names in this version. "
+            f"Columns {', '.join(earlier)} of {endpoint.name} have new names in this version. "
             "Nothing was read and nothing changed. Rename them in the warehouse, once: "
             f"harvest-source sync --table {endpoint.name}, with the names of your pipeline, "
             "destination and dataset."

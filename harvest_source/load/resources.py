@@ -162,9 +162,9 @@ class TableReader:
         has_steps = has_row_steps()
         if has_steps and self._history is not None:
             msg = (
-                f"{self._endpoint.name} has steps that change or choose rows, and its history is "
-                "to be kept, which would not have them. Nothing was read and nothing changed. "
-                "Leave out one of them: the steps, or history under [sources.harvest]."
+                f"{self._endpoint.name} has steps that change or filter rows, and history is set "
+                "for it, which would not apply those steps. Nothing was read and nothing changed. "
+                "Leave out one of the two: the steps, or history under [sources.harvest]."
             )
             raise ConfigError(msg)
         if self._as_rows is not None:

@@ -75,7 +75,7 @@ class RowTables:
         if isinstance(row, Mapping):
             return row
         msg = (
-            f"A step of {self._endpoint.name} returned {type(row).__name__} in place of a row. "
+            f"A step of {self._endpoint.name} returned {type(row).__name__} instead of a row. "
             "Nothing was loaded. Return the row itself, a dictionary; to leave it out, use "
             "add_filter."
         )

@@ -120,7 +120,10 @@ class RunArguments:
     def overrides(self) -> dict[str, Any]:
         """Values by key of ``[sources.harvest]`` that override the configuration."""
         if self.settings is not None and not isinstance(self.settings, Mapping):
-            msg = 'settings are a mapping of keys to values, such as {"contact": "me@example.com"}.'
+            msg = (
+                'settings must be a mapping of keys to values, such as {"contact": '
+                '"me@example.com"}.'
+            )
             raise ConfigError(msg)
         accounts = parse_values(self.account, "account (--account)")
         given = {"account_id": accounts or None, "start_date": self.since}
@@ -302,8 +305,8 @@ def _warn_of_future_start(options: ReadOptions, run_log: RunLog) -> None:
     start = options.start_date
     if start is not None and start > options.clock.now().date():
         run_log.warn(
-            f"start_date (--since) is {start}, which is in the future: of tables with a date only "
-            "rows dated from that day on are read. Leave it out for all history."
+            f"start_date (--since) is {start}, which is in the future: from tables with a date, a "
+            "sync reads only rows dated from that day on. Leave it out for all history."
         )
 
 

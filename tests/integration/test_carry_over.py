@@ -136,7 +136,7 @@ def test_plain_dlt_names_the_way(lab: Lab) -> None:
             dataset_name="harvest",
         )
         source = harvest(account_id=lab.server.account_id, **lab.settings)
-        with pytest.raises(Exception, match="other names in this version") as error:
+        with pytest.raises(Exception, match="new names in this version") as error:
             pipeline.run(source.with_resources(REPORT))
     assert any(isinstance(each, ConfigError) for each in iter_causes(error.value))
     assert list(lab.server.requests) == []

@@ -226,7 +226,7 @@ def test_steps_that_return_no_row_are_refused(habits: Habits) -> None:
         source.clients.add_map(step)
         return refused(pipeline, source)
 
-    assert "returned int in place of a row" in refusal(lambda _: 1)
+    assert "returned int instead of a row" in refusal(lambda _: 1)
     assert "without a usable id" in refusal(lambda row: {"account_id": row["account_id"]})
     assert "put a set into label" in refusal(lambda row: row | {"label": set()})
 
@@ -274,7 +274,7 @@ def test_steps_and_history_exclude_each_other(habits: Habits) -> None:
     """History would keep what Harvest sent, so the run is refused before it reads."""
     source = habits.source(ARROW, history=[ARROW])
     source.clients.add_map(lambda row: row)
-    assert "Leave out one of them" in refused(habits.pipeline(), source)
+    assert "Leave out one of the two" in refused(habits.pipeline(), source)
 
 
 # Write dispositions and merge strategies.
@@ -289,7 +289,7 @@ def test_append(
     for _ in range(2):
         pipeline.run(habits.source(ARROW, NESTED), write_disposition="append")
     assert set(ids(pipeline, ARROW)) == {row["id"] for row in habits.lab.server.rows(ARROW)}
-    assert sum("stands there once more" in each for each in caplog.messages) == 2
+    assert sum("is duplicated" in each for each in caplog.messages) == 2
 
 
 def show_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,7 +326,7 @@ def test_strategies_that_would_lose_rows_are_refused(
     before = len(list(habits.lab.server.requests))
     merge: Any = {"disposition": "merge", "strategy": strategy}
     message = refused(habits.pipeline(), habits.source(ARROW), write_disposition=merge)
-    assert "a run brings the rows that changed" in message
+    assert "a run only brings the rows that changed" in message
     assert advice in message
     assert len(list(habits.lab.server.requests)) == before
 

@@ -133,5 +133,5 @@ def test_plain_dlt_loads_delta(lab: DestinationLab) -> None:
         table = get_delta_tables(pipeline, "clients")["clients"].to_pyarrow_table()
         assert table.num_rows == len(lab.server.rows("clients"))
         source = harvest(history=["clients"], **options, **lab.settings)
-        with pytest.raises(Exception, match="harvest-source sync, which keeps it"):
+        with pytest.raises(Exception, match="harvest-source sync, which keeps history"):
             pipeline.run(source.with_resources("clients"))
