@@ -262,8 +262,8 @@ class IcebergTable(_InFiles):
 
 def _explain_other(what: str) -> str:
     return (
-        f"Another program changed the table and left {what}, which this one cannot read. Let that "
-        "program rewrite the table without them."
+        f"Another program changed the table and left {what}, which harvest-source cannot read. "
+        "Let that program rewrite the table without them."
     )
 
 

@@ -56,7 +56,7 @@ class MergeJob(ReferenceFollowupJob):
         table = client.prepare_load_table(root)
         if table["write_disposition"] != "merge":
             way = table["write_disposition"]
-            msg = f"{root} can only be merged, and is to be loaded by {way}."
+            msg = f"{root} can only be merged, but its write disposition is {way}."
             raise DestinationTerminalException(msg)
         if any(each.get("x-valid-from") for each in table["columns"].values()):
             self._merge_versions(table, staged[root])
