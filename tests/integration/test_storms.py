@@ -75,6 +75,11 @@ LONG_WALK: Final = 130
 EVENTS = (None, "send", "close", "draft", "re-open", "view")
 """The events of a message: it is sent, or only says what happened to the invoice."""
 
+kills = st.one_of(
+    st.tuples(st.sampled_from([*MOMENTS.values()]), st.just(1)),
+    st.tuples(st.just(STATEMENT), st.integers(1, 40)),
+)
+"""A moment of a run, and at which occurrence of it; a run may end before it gets there."""
 tables = st.sampled_from(TABLES)
 places = st.integers(0, 1000)
 
@@ -250,13 +255,14 @@ class Storms(RuleBasedStateMachine):
 
     @rule(
         number=st.sampled_from([signal.SIGKILL, signal.SIGKILL, signal.SIGINT]),
-        moment=st.sampled_from([*MOMENTS.values(), STATEMENT]),
-        call=st.integers(1, 12),
+        moment=kills,
         subset=st.sampled_from(SUBSETS),
     )
-    def kill(self, number: int, moment: str, call: int, subset: tuple[str, ...]) -> None:
+    def kill(self, number: int, moment: tuple[str, int], subset: tuple[str, ...]) -> None:
         """End a run of the command line at some moment, if it gets so far."""
-        with start_sync(self.lab, *subset, number=number, moment=moment, call_number=call) as child:
+        with start_sync(
+            self.lab, *subset, number=number, moment=moment[0], call_number=moment[1]
+        ) as child:
             ended = child.wait()
         self.killed[ended] += 1
         self.note_walk(self.left)
