@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from harvest_source.api.urls import find_relative_path
 from harvest_source.clock import Clock
 
 STALE_AFTER: Final = timedelta(seconds=2)
@@ -51,16 +52,18 @@ class ServerClock:
 
     Args:
         clock: Its monotonic counter measures how long the run has lasted.
+        home: Path of the API's address, which the paths of requests begin with.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, home: str = "") -> None:
         self._clock = clock
+        self._home = home
         self._began_s = clock.monotonic()
         self._lock = threading.Lock()
         self._run_began: datetime | None = None
         self._has_undated = False
         self._oldest: dict[str, datetime] = {}
-        """Date of the oldest accepted answer for each path, without ids."""
+        """Date of the oldest accepted answer for each path below the API, without ids."""
 
     @property
     def has_undated(self) -> bool:
@@ -91,7 +94,7 @@ class ServerClock:
         is_stale = run_began is not None and date < run_began - STALE_AFTER
         if not is_stale:
             with self._lock:
-                name = _NUMBER.sub("/#", path)
+                name = _NUMBER.sub("/#", find_relative_path(path, self._home))
                 self._oldest[name] = min(date, self._oldest.get(name, date))
         return Dating(min(theirs, sent_at), abs(theirs - sent_at), is_stale)
 
@@ -116,8 +119,7 @@ class ServerClock:
             if self._run_began is None:
                 return set()
             least = self._run_began - STALE_AFTER
-            old = [path for path, date in self._oldest.items() if date < least]
-        return {path.partition("/v2/")[2] for path in old}
+            return {path for path, date in self._oldest.items() if date < least}
 
     def vouched(self, began: datetime) -> datetime | None:
         """

@@ -106,7 +106,7 @@ class Requester:
             request_s=http.retry_limits.attempt_s,
         )
         self._sender = Sender(self._client, http)
-        self.server_clock: Final = ServerClock(http.clock)
+        self.server_clock: Final = ServerClock(http.clock, httpx.URL(self.base_url).path)
 
     def __repr__(self) -> str:
         return f"Requester({self.base_url!r})"

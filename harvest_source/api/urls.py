@@ -141,10 +141,26 @@ def _origin(url: httpx.URL) -> str:
     return printable(f"{url.scheme}://{url.host}{port}", limit=100)
 
 
+def find_relative_path(path: str, home: str) -> str:
+    """
+    The part of *path* below the API: ``time_entries``; all of *path* if it is not below it.
+
+    Args:
+        home: Path of the API's address. The API's other prefix counts as well.
+    """
+    starts = [f"{start}/" for start in _find_starts(home)]
+    return path.removeprefix(next(filter(path.startswith, starts), ""))
+
+
 def _is_below(path: str, home: str) -> bool:
     """Whether *path* is below the API's own path or the same API's other prefix."""
-    home = home.rstrip("/")
-    root = next((home.removesuffix(end) for end in _PREFIXES if home.endswith(end)), home)
     if ".." in unquote(path).split("/"):
         return False
-    return any(path.startswith(f"{start}/") for start in (home, *(root + p for p in _PREFIXES)))
+    return any(path.startswith(f"{start}/") for start in _find_starts(home))
+
+
+def _find_starts(home: str) -> tuple[str, ...]:
+    """Paths that the API answers under; its own is the last, because it may begin the others."""
+    home = home.rstrip("/")
+    root = next((home.removesuffix(end) for end in _PREFIXES if home.endswith(end)), home)
+    return (*(root + prefix for prefix in _PREFIXES), home)

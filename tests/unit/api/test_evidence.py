@@ -63,15 +63,27 @@ def test_a_slow_answer_makes_no_other_stale() -> None:
     assert server.find_old() == set()
 
 
-def test_an_answer_accepted_too_early_is_known_later() -> None:
-    """A run's first answer may also come from a cache; then the second one reveals it."""
+@pytest.mark.parametrize(
+    ("home", "asked"),
+    [
+        ("/v2", "/v2"),
+        ("/v2", "/api/v2"),
+        ("/harvest", "/harvest"),
+        ("/harvest", "/harvest/v2"),
+        ("/v2/proxy/42", "/v2/proxy/42"),
+        ("", ""),
+    ],
+)
+def test_an_answer_accepted_too_early_is_known_later(home: str, asked: str) -> None:
+    """A run's first answer may come from a cache; the second reveals it, at any API address."""
     clock = FakeClock()
-    server = ServerClock(clock)
-    payments = "/api/v2/invoices/77/payments"
-    first = server.date(START - HOUR, sent_at=START, elapsed_s=0, path=payments)
+    server = ServerClock(clock, home)
+    first = server.date(
+        START - HOUR, sent_at=START, elapsed_s=0, path=f"{asked}/invoices/77/payments"
+    )
     assert not first.is_stale
     assert server.find_old() == set()
-    assert not server.date(START, sent_at=START, elapsed_s=0, path="/v2/clients").is_stale
+    assert not server.date(START, sent_at=START, elapsed_s=0, path=f"{home}/clients").is_stale
     assert server.find_old() == {"invoices/#/payments"}
 
 

@@ -551,6 +551,19 @@ def test_an_answer_of_now_after_one_from_a_cache_counts() -> None:
         assert get(requester, "clients").date == START + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("base_url", [API, "https://proxy.example.com/harvest", "https://h.test/"])
+def test_an_old_first_answer_is_known_by_its_list(base_url: str) -> None:
+    """Evidence is matched to tables by paths below the API, whatever the API's address is."""
+    old, now = (
+        httpx.Response(200, headers={"Date": format_datetime(START - age, usegmt=True)})
+        for age in (timedelta(hours=1), timedelta(0))
+    )
+    with build_requester(answer_with(old, now), base_url=base_url) as requester:
+        get(requester, "invoices/77/payments")
+        get(requester, "clients")
+        assert requester.server_clock.find_old() == {"invoices/#/payments"}
+
+
 def test_caches_are_told_to_ask_harvest() -> None:
     """Every request has Cache-Control: no-cache."""
     asked: list[httpx.Request] = []
