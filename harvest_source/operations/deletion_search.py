@@ -12,7 +12,8 @@ is never taken for a deleted one: a row counts as gone if the complete list of i
 a request for its id is answered with 404. If that would take too many requests, a second list read
 afterwards must lack it, too, no other list may have it, and it must not have changed since the
 merge. Both lists cover the day that the warehouse has for the row: a row that was moved without a
-new ``updated_at`` can only be found by its id.
+new ``updated_at`` can only be found by its id. Undated rows of a long table are in no list that was
+read, so each of them is requested by id, or left for the next audit if there are many.
 """
 
 from __future__ import annotations
@@ -160,6 +161,8 @@ class _Evidence:
 
     absent: dict[int, DateWindow] = field(default_factory=dict)
     """Rows here that Harvest's list of their window lacks."""
+    unlisted: list[int] = field(default_factory=list)
+    """Undated rows here of which no list was read: only a request for each id is evidence."""
     gone: set[int] = field(default_factory=set)
     """Absent rows whose id answered 404."""
     absent_twice: set[int] = field(default_factory=set)
@@ -246,7 +249,7 @@ class DeletionSearch:
         if len(undated) > FEW or self._table.fetch_record is None:
             found.open.append(ALL_DAYS)
         else:
-            found.absent |= dict.fromkeys(undated, ALL_DAYS)
+            found.unlisted += undated
 
     def _compare(self, windows: Sequence[DateWindow], counts: DayCounts, found: _Evidence) -> None:
         """Read the ids of each of *windows* and note those that are on one side only."""
@@ -265,9 +268,12 @@ class DeletionSearch:
     def _confirm(self, found: _Evidence) -> None:
         """Get further evidence: request few rows by id, look for many in a second list."""
         absent = {row: at for row, at in found.absent.items() if row not in found.missing}
-        if self._table.fetch_record is not None and len(absent) <= FEW:
-            self._ask_for(list(absent), self._table.fetch_record, found)
-            return
+        if self._table.fetch_record is not None:
+            asked = [row for row in found.unlisted if row not in found.missing]
+            if len(absent) <= FEW:
+                asked += absent
+                absent = {}
+            self._ask_for(asked, self._table.fetch_record, found)
         for window, listed in self._iter_lists(list(dict.fromkeys(absent.values()))):
             if listed is None:
                 found.open.append(window)

@@ -374,6 +374,18 @@ def test_rows_without_a_day_are_asked_for_by_id() -> None:
     assert found.gone == {7}
 
 
+def test_rows_without_a_day_are_asked_for_by_id_beside_many_others() -> None:
+    """No first list lacks them, so a second one proves nothing, however many others are absent."""
+    stage = open_stage(60, random.Random(15), days=4)
+    stage.copy.days |= {7_001: None, 7_002: None}
+    many = sorted(stage.world.rows)[: FEW + 5]
+    for row in many:
+        stage.world.delete(row)
+    found = stage.search(page_rows=20)
+    assert stage.asked == [7_001, 7_002]
+    assert found.gone == {*many, 7_001, 7_002}
+
+
 def test_a_list_that_keeps_moving_leaves_its_window_open() -> None:
     """What cannot be proven is left to the next run, and nothing is removed for it."""
     stage = open_stage(12, random.Random(9))
