@@ -77,8 +77,8 @@ class OrphanSweep:
         if explain_undated(self.session):
             return
         self._remove_orphans(self._missing)
-        if self._alone:
-            self.workspace.warehouse.write_state(lambda state: self._note(state, self._alone))
+        if decided := [table for table in self._alone if self._is_decided(table)]:
+            self.workspace.warehouse.write_state(lambda state: self._note(state, decided))
 
     def mend(self, tables: Sequence[str]) -> None:
         """
@@ -133,6 +133,13 @@ class OrphanSweep:
         sources, account_id = self.workspace.warehouse.source_state, str(self.session.account_id)
         at = stored_accounts(sources, below.name).get(account_id, {}).get(_SWEPT)
         return at is None or is_due(datetime.fromisoformat(at), self.now, DAILY)
+
+    def _is_decided(self, table: str) -> bool:
+        """Whether it is known which parents of *table* are gone; otherwise the next run asks."""
+        parent = BY_NAME[table].parent
+        assert parent is not None
+        is_proven = not self._missing[table] or self._parents.get(parent.endpoint) is not None
+        return is_proven and not self.workspace.run_log.is_doubtful(table, self.session.account_id)
 
     def _find_orphans(self, below: Endpoint, missing: Sequence[int]) -> list[Removal]:
         assert below.parent is not None

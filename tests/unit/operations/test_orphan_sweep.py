@@ -16,12 +16,15 @@ from harvest_source.errors import ServerError
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.operations.orphan_sweep import OrphanSweep
 from harvest_source.sql.conditions import OneOf
-from tests.support.made_up import NOW, build_workspace, fill, ids, open_warehouse
+from tests.support.made_up import NOW, PAYMENTS, build_workspace, fill, ids, open_warehouse
 from tests.support.model import ModelPage
 
 
 class Lists:
     """Parents' lists: none is answered before all of *together* are requested; one may fail."""
+
+    announced = 1
+    """Rows that each page says there are; one comes."""
 
     account_id = 7
 
@@ -36,7 +39,7 @@ class Lists:
         self._together.wait()
         if path == self._fails:
             raise ServerError("Harvest answered 503.")
-        yield ModelPage(b'[{"id": 2}]', 1, NOW)
+        yield ModelPage(b'[{"id": 2}]', self.announced, NOW)
 
 
 @pytest.mark.parametrize("fails", ["", "projects"])
@@ -60,3 +63,33 @@ def test_lists_of_parents_are_read_at_once_and_fail_alone(
     assert ids(warehouse, "project_user_assignments") == left
     warnings = workspace.run_log.warnings
     assert ["Rows below projects were not" in each for each in warnings] == [True] * bool(fails)
+
+
+def test_a_sweep_that_harvest_does_not_answer_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a sweep that knew all parents is done for the day: not an error, nor a short list."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))  # Other workers have the same name.
+    warehouse = open_warehouse(tmp_path / "warehouse.duckdb")
+    fill(warehouse)
+    with warehouse.sql() as sql:
+        sql.delete("invoices", OneOf("id", [1, 2]))
+    workspace = replace(build_workspace(warehouse), endpoints=(PAYMENTS,))
+    opened = workspace.sessions.open(7)
+
+    def sweep(fails: str = "", announced: int = 1) -> bool:
+        """Whether the table was due."""
+        lists = Lists(1, fails, opened.server_clock)
+        lists.announced = announced
+        session = replace(opened, client=cast(HarvestClient, lists))
+        orphans = OrphanSweep(workspace, session, NOW)
+        orphans.read_stored([])
+        orphans.run()
+        return bool(orphans._alone)
+
+    assert sweep(fails="invoices")
+    assert sweep(announced=3)
+    assert ids(warehouse, "invoice_payments") == [(7, 91), (7, 92), (8, 91)]
+    assert sweep()
+    assert ids(warehouse, "invoice_payments") == [(7, 92), (8, 91)]
+    assert not sweep()
