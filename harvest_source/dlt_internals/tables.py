@@ -56,6 +56,27 @@ def find_root(schema: dlt.Schema, table: str) -> str:
     return str(get_root_table(schema.tables, table)["name"])
 
 
+def iter_array_tables(schema: dlt.Schema, name: str) -> Iterator[str]:
+    """
+    Yield the tables that have ever held elements of the array that we call *name*.
+
+    Besides the array's own table these are the tables of arrays inside its elements. An object
+    *name* has no table of its own, but its arrays have.
+    """
+    path = schema.naming.make_path(*name.split("__"))
+    starts = f"{name}__", f"{path}{schema.naming.PATH_SEPARATOR}"
+    for found, table in schema.tables.items():
+        line = _find_ancestors(schema, found)
+        if has_rows(table) and any(x in {name, path} or x.startswith(starts) for x in line):
+            yield found
+
+
+def _find_ancestors(schema: dlt.Schema, table: str) -> list[str]:
+    """*table* and the tables above it: dlt shortens long names, so a name does not show them."""
+    above = schema.tables[table].get("parent")
+    return [table, *(_find_ancestors(schema, above) if above else ())]
+
+
 def iter_incomplete_tables(
     schema: dlt.Schema, client: JobClient, names: Sequence[str] | None = None
 ) -> Iterator[tuple[str, TTableSchemaColumns]]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from harvest_source.dlt_internals import iter_array_tables
 from harvest_source.errors import counted
 from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
@@ -26,7 +27,8 @@ def empty_excluded(warehouse: Warehouse, exclude: frozenset[str]) -> list[str]:
     Sends no statement if no excluded column was ever loaded.
 
     Args:
-        exclude: Names as ``table.column``; for an array, the rows of its child table are deleted.
+        exclude: Names as ``table.column``; for an array, the rows of its child table are deleted,
+            and those of the tables below it.
 
     Returns:
         What was emptied, as messages for the user.
@@ -51,8 +53,7 @@ def _iter_places(warehouse: Warehouse, table: str, column: str) -> Iterator[tupl
                 is_below = each == column or each.startswith(column + SEPARATOR)
                 if is_below and hint.get("data_type"):
                     yield name, each
-    child = table + SEPARATOR + column
-    if warehouse.has_table(child):
+    for child in iter_array_tables(warehouse.schema, table + SEPARATOR + column):
         yield child, ""
 
 
