@@ -154,18 +154,13 @@ class DuckDBFile:
             for setting in (DUCKDB_WHOLE_METADATA, DUCKDB_GIVE_BACK, join):
                 with suppress(duckdb.CatalogException):  # Not every version has it.
                     connection.execute(setting)
-            ((threads, limit),) = connection.execute(DUCKDB_READ_SHARE).fetchall()
-            self._state.limit_before = limit
-            try:
-                _share(connection, int(threads), self._bound)
-                yield
-            finally:
-                self._state.limit_before = None
-                with suppress(duckdb.Error):  # People need to know the first failure, not this one.
-                    self.log.end(connection)
-                    connection.execute(DUCKDB_SET_THREADS.format(threads))
-                    connection.execute(DUCKDB_JOIN_ALL)
-                    connection.execute(restore_memory(limit))
+            with _sharing(connection, self._bound) as self._state.limit_before:
+                try:
+                    yield
+                finally:
+                    self._state.limit_before = None
+                    with suppress(duckdb.Error):  # Only the first failure is reported.
+                        self.log.end(connection)
 
     @contextmanager
     def writing_much(self) -> Iterator[None]:
@@ -266,18 +261,33 @@ class DuckDBFile:
             self.clock.sleep(min(_RETRY_S, left))
 
 
-def _share(connection: duckdb.DuckDBPyConnection, threads: int, bound: int | None) -> None:
+@contextmanager
+def _sharing(connection: duckdb.DuckDBPyConnection, bound: int | None) -> Iterator[str]:
     """
-    Leave at least half of DuckDB's *threads*, and all memory except *bound*, to others.
+    Leave at least half of DuckDB's threads, and all memory except *bound*, to others meanwhile.
+
+    Afterwards each setting is restored, even if another one cannot be. Yields DuckDB's own memory
+    limit.
 
     DuckDB has no such settings per connection: they apply to all connections of this process to the
     file, and those of a notebook may stay open. A limit that the user gave to dlt is set with each
     of dlt's connections, and takes precedence.
     """
-    fewer = max(1, min(threads // 2, read_processors() // 2, _MOST_THREADS))
-    connection.execute(DUCKDB_SET_THREADS.format(fewer))
-    if bound is not None:
-        connection.execute(_limit_memory(bound))
+    ((threads, limit),) = connection.execute(DUCKDB_READ_SHARE).fetchall()
+    fewer = max(1, min(int(threads) // 2, read_processors() // 2, _MOST_THREADS))
+    try:
+        connection.execute(DUCKDB_SET_THREADS.format(fewer))
+        if bound is not None:
+            connection.execute(_limit_memory(bound))
+        yield str(limit)
+    finally:
+        for setting in (
+            restore_memory(limit),
+            DUCKDB_SET_THREADS.format(threads),
+            DUCKDB_JOIN_ALL,
+        ):
+            with suppress(duckdb.Error):  # Not every version has every setting.
+                connection.execute(setting)
 
 
 def _limit_memory(bound: int) -> str:

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import duckdb
 import pytest
 
 from harvest_source.errors import DestinationError
+from harvest_source.warehouse import duckdb_file, duckdb_log
 from harvest_source.warehouse.duckdb_file import DuckDBFile, choose_memory
 from tests.clocks import FakeClock
 
@@ -178,6 +180,25 @@ def test_a_notebook_keeps_its_settings(tmp_path: Path, limit: str) -> None:
         for _ in range(3):
             with file_at(path).held(KEPT):
                 assert notebook.execute(settings).fetchall() != before
+        assert notebook.execute(settings).fetchall() == before
+
+
+@pytest.mark.parametrize(
+    ("module", "refused"),
+    [(duckdb_log, "DUCKDB_CHECKPOINT"), (duckdb_file, "DUCKDB_JOIN_ALL")],
+    ids=["log", "setting"],
+)
+def test_a_notebook_keeps_its_settings_if_a_statement_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, refused: str
+) -> None:
+    """The disk may be full, and not every DuckDB has every setting: the others are restored."""
+    monkeypatch.setattr(module, refused, "RESET GLOBAL nonsense")
+    settings = "SELECT current_setting('memory_limit'), current_setting('threads')"
+    with file_at(tmp_path / "a.duckdb").open(KEPT) as notebook:
+        notebook.execute("SET memory_limit = '700MB'; SET threads = 3; CREATE TABLE t (a INTEGER)")
+        before = notebook.execute(settings).fetchall()
+        with file_at(tmp_path / "a.duckdb").held(KEPT):
+            assert notebook.execute(settings).fetchall() != before
         assert notebook.execute(settings).fetchall() == before
 
 
