@@ -84,6 +84,8 @@ def build_copy_job() -> Any:
 
         def _copy_new(self) -> bool:
             """Copy the rows if all of them are new. Return False if nothing was changed."""
+            import duckdb
+
             job_client: Any = self._job_client
             client, table = job_client.sql_client, cast(Any, self._load_table)
             with client.with_alternative_dataset_name(job_client.final_dataset):
@@ -91,7 +93,10 @@ def build_copy_job() -> Any:
             names = get_columns_names_with_prop(table, "primary_key")
             keys = [client.escape_column_name(name) for name in names]
             connection = client.native_connection
-            ((rows,),) = connection.execute(build_count(self._file_path)).fetchall()
+            try:
+                ((rows,),) = connection.execute(build_count(self._file_path)).fetchall()
+            except duckdb.Error:
+                return False  # dlt's own copy meets the same error, as in _copy_if_new.
             if rows < _MANY:
                 return False
             with past_log(connection, str(client.credentials.database)):
@@ -162,14 +167,19 @@ def past_log(connection: Any, database: str) -> Iterator[None]:
     With dlt's setting DuckDB does so only above one gigabyte. In the log rows take five times the
     space, and writing them there takes a third of the copy's time; at the end of a load they are in
     the file in any case. DuckDB has one limit for all connections to a file, and tables are copied
-    in parallel: the last copy to finish restores the limit from before the first.
+    in parallel: the last copy to finish restores the limit from before the first. If DuckDB refuses
+    the setting, the rows are written into the log.
 
     Args:
         database: Path of the file that *connection* has open.
     """
+    import duckdb
+
     with _LOCK:
-        jobs, before = _PAST_LOG.get(database) or (0, _read_limit(connection))
-        connection.execute(DUCKDB_SET_LOG_LIMIT.format(_LOGGED))
+        jobs, before = _PAST_LOG.get(database) or (0, "")
+        with suppress(duckdb.Error):
+            before = before or _read_limit(connection)
+            connection.execute(DUCKDB_SET_LOG_LIMIT.format(_LOGGED))
         _PAST_LOG[database] = jobs + 1, before
     try:
         yield
@@ -178,8 +188,9 @@ def past_log(connection: Any, database: str) -> Iterator[None]:
             jobs, before = _PAST_LOG.pop(database)
             if jobs > 1:
                 _PAST_LOG[database] = jobs - 1, before
-            else:
-                connection.execute(DUCKDB_SET_LOG_LIMIT.format(before))
+            elif before:
+                with suppress(duckdb.Error):  # The copy itself has succeeded or failed already.
+                    connection.execute(DUCKDB_SET_LOG_LIMIT.format(before))
 
 
 def _read_limit(connection: Any) -> str:

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from harvest_source.dlt_internals import NamingDuckDB
+from harvest_source.dlt_internals import NamingDuckDB, direct_copy
 from harvest_source.dlt_internals.direct_copy import is_only_file, iter_files, past_log
 
 ROWS = 1_200
@@ -134,6 +134,31 @@ def test_what_the_table_refuses_is_refused_by_dlts_own_way(loads: Loads) -> None
         loads.load(rows_of(1, start=5))
     assert loads.staged == ROWS
     loads.assert_rows(rows=5, at=1)
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_dlts_own_way(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only errors of its own statements are sorted by dlt into passing and lasting ones."""
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    loads.load(rows_of(1, count=5))
+    loads.extract(rows_of(1, start=5))
+    parquet = next((Path(loads.pipeline.working_dir) / "load/normalized").rglob("t.*.parquet"))
+    parquet.write_bytes(b"Not a file of columns. " * 100)
+    with pytest.raises(Exception, match='INSERT INTO "data_staging"'):
+        loads.pipeline.load()
+    loads.assert_rows(rows=5, at=1)
+
+
+@pytest.mark.parametrize("refused", ["DUCKDB_READ_LOG_LIMIT", "DUCKDB_SET_LOG_LIMIT"])
+def test_a_setting_that_duckdb_refuses_fails_no_copy(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """The setting only saves time."""
+    loads.load(rows_of(1))
+    monkeypatch.setattr(direct_copy, refused, "SET GLOBAL nonsense = '{}'")
+    loads.load(rows_of(1, start=ROWS))
+    loads.assert_rows(rows=2 * ROWS, at=1)
 
 
 def test_a_copy_that_dlt_has_not_noted(loads: Loads) -> None:
