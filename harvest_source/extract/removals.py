@@ -116,7 +116,7 @@ def owe(state: dict[str, Any], removal: Removal) -> None:
     Removals with the same reason and the same columns are stored as one, with the time of the
     first: plain dlt carries none out, and its state must stay small.
     """
-    stored, owed = removal.dump(), list(state.get(OWED, ()))
+    stored, owed = removal.dump(), list(_stored(state))
     for at, other in enumerate(owed):
         if _is_alike(other, stored):
             values = dict.fromkeys(map(tuple, (*other["values"], *stored["values"])))
@@ -127,22 +127,51 @@ def owe(state: dict[str, Any], removal: Removal) -> None:
     state[OWED] = owed
 
 
+def _stored(state: Mapping[str, Any]) -> Sequence[Any]:
+    owed = state.get(OWED)
+    return owed if isinstance(owed, list) else ()
+
+
 def _is_alike(one: Any, other: Mapping[str, Any]) -> bool:
-    return isinstance(one, Mapping) and all(
-        one.get(key) == other.get(key) for key in ("reason", "columns", "unseen")
+    return (
+        isinstance(one, Mapping)
+        and all(one.get(key) == other.get(key) for key in ("reason", "columns", "unseen"))
+        and isinstance(one.get("values"), list)
+        and all(isinstance(group, list) for group in one["values"])
     )
 
 
 def load_owed(endpoint: Endpoint, account_id: int, state: Mapping[str, Any]) -> list[Removal]:
     """The removals owed by the *state* of a table and account; a malformed one is left out."""
-    found = (_load(endpoint, account_id, stored) for stored in state.get(OWED, ()))
+    found = (_load(endpoint, account_id, stored) for stored in _stored(state))
     return [removal for removal in found if removal is not None]
+
+
+def owes_malformed(endpoint: Endpoint, account_id: int, state: Mapping[str, Any]) -> bool:
+    """Whether :func:`load_owed` leaves out something that is stored as owed."""
+    loaded = load_owed(endpoint, account_id, state)
+    return OWED in state and (not loaded or len(loaded) < len(_stored(state)))
+
+
+def forget_malformed(endpoint: Endpoint, account_id: int, state: dict[str, Any]) -> None:
+    """Delete from *state* what :func:`load_owed` leaves out: it can never be carried out."""
+    loaded = load_owed(endpoint, account_id, state)
+    state.pop(OWED, None)
+    for removal in loaded:
+        owe(state, removal)
+
+
+def rename_columns(state: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    """Rename the columns by which owed removals select their rows, from earlier *names*."""
+    for removal in _stored(state):
+        if isinstance(removal, dict) and isinstance(removal.get("columns"), list):
+            removal["columns"] = [names.get(name, name) for name in removal["columns"]]
 
 
 def forget_owed(state: dict[str, Any], done: Sequence[Removal]) -> None:
     """Delete removals that are *done* from the *state* of their table and account."""
     stored = [each.dump() for each in done]
-    left = [rest for each in state.get(OWED, ()) if (rest := _subtract(each, stored))]
+    left = [rest for each in _stored(state) if (rest := _subtract(each, stored))]
     if left:
         state[OWED] = left
     else:

@@ -21,7 +21,7 @@ from harvest_source.dlt_internals import (
     iter_config_values,
 )
 from harvest_source.errors import ConfigError
-from harvest_source.extract.removals import OWED
+from harvest_source.extract.removals import rename_columns
 
 SOURCE: Final = "harvest"
 """Name and configuration section of the dlt source."""
@@ -80,8 +80,7 @@ def rename_owed(state: Mapping[str, Any], renames: Mapping[str, Mapping[str, str
     """
     for table, names in renames.items():
         for account in stored_accounts(state, table).values():
-            for removal in account.get(OWED, ()):
-                removal["columns"] = [names.get(n, n) for n in removal.get("columns", ())]
+            rename_columns(account, names)
 
 
 def forget_other_warehouse() -> None:

@@ -7,8 +7,8 @@ after the last. If a run stops in between, :func:`finish_owed` of the next run f
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -16,12 +16,21 @@ from typing import Any
 
 from harvest_source.errors import DestinationError, GuardError
 from harvest_source.extract.last_read import LastRead
-from harvest_source.extract.removals import Reason, Removal, forget_owed, load_owed, owe
+from harvest_source.extract.removals import (
+    Reason,
+    Removal,
+    forget_malformed,
+    forget_owed,
+    load_owed,
+    owe,
+    owes_malformed,
+)
 from harvest_source.extract.run_log import Place
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.load.state import change_account, stored_accounts
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.sql.conditions import Equals
 from harvest_source.warehouse.deleted_records import find_unrecorded, insert
@@ -113,15 +122,15 @@ def finish_owed(workspace: Workspace) -> None:
     Carry out the removals that an earlier run did not finish. Call it before anything is read.
 
     Rows of lists that plain dlt found empty have not been counted yet, so the guard is asked now.
+    What is stored as owed and cannot be read is dropped with a warning.
 
     Raises:
         DestinationError: The destination refused.
     """
-    by_place: dict[Place, list[Removal]] = defaultdict(list)
-    for removal in _iter_owed(workspace.warehouse.source_state):
-        by_place[removal.place].append(removal)
+    _drop_malformed(workspace)
     done: list[Removal] = []
-    for removals in by_place.values():
+    for place in _iter_states(workspace.warehouse.source_state):
+        removals = load_owed(*place)
         checked = RowRemoval(workspace)
         unchecked = [each for each in removals if each.reason is Reason.EMPTY]
         refused = unchecked and not checked.add(unchecked, limit=workspace.upkeep.max_deletes)
@@ -130,11 +139,36 @@ def finish_owed(workspace: Workspace) -> None:
         _carry_out_with_room(workspace, done)
 
 
-def _iter_owed(sources: Mapping[str, Any]) -> Iterable[Removal]:
+def _drop_malformed(workspace: Workspace) -> None:
+    warehouse, log = workspace.warehouse, workspace.run_log
+    found = [
+        (endpoint, account_id)
+        for endpoint, account_id, state in _iter_states(warehouse.source_state)
+        if owes_malformed(endpoint, account_id, state)
+    ]
+
+    def change(state: dict[str, Any]) -> None:
+        for endpoint, account_id in found:
+            account = change_account(state, endpoint.name, account_id)
+            forget_malformed(endpoint, account_id, account)
+
+    for endpoint, account_id in found:
+        log.warn(
+            f"{endpoint.name} of account {account_id}: a removal that an earlier run had stored "
+            "cannot be read, and was dropped. Its rows may still be in the warehouse. To remove "
+            f"what Harvest no longer has: harvest-source sync --table {endpoint.name} "
+            "--full-refresh"
+        )
+    if found:
+        warehouse.write_state(change)
+
+
+def _iter_states(sources: Mapping[str, Any]) -> Iterator[tuple[Endpoint, int, Mapping[str, Any]]]:
+    """Yield each table with each of its accounts and their state."""
     for table in sources.get("resources", {}):
         if endpoint := BY_NAME.get(table):
             for account_id, state in stored_accounts(sources, table).items():
-                yield from load_owed(endpoint, int(account_id), state)
+                yield endpoint, int(account_id), state
 
 
 def _carry_out_with_room(workspace: Workspace, removals: Sequence[Removal]) -> int:

@@ -25,9 +25,20 @@ from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 
 from harvest_source.errors import GuardError
 from harvest_source.extract.extraction import Batch
-from harvest_source.extract.removals import OWED, Reason, Removal, choose_by_id, load_owed, owe
+from harvest_source.extract.removals import (
+    OWED,
+    Reason,
+    Removal,
+    choose_by_id,
+    forget_malformed,
+    forget_owed,
+    load_owed,
+    owe,
+    rename_columns,
+)
 from harvest_source.load.history import VALID_TO
 from harvest_source.load.own_tables import DELETED_RECORDS
+from harvest_source.load.state import change_account
 from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.row_removal import RowRemoval, finish_owed
 from harvest_source.operations.workspace import Workspace
@@ -417,6 +428,30 @@ def test_the_guard_counts_before_any_row_is_loaded(shelf: Shelf) -> None:
     assert {text.split("(")[0].upper() for text in stop.texts if text} == {"SELECT COUNT"}
 
 
+def test_what_cannot_be_read_is_dropped_and_said(shelf: Shelf) -> None:
+    """It would stay for good; what can be read beside it is carried out."""
+
+    def spoil(state: dict[str, Any]) -> None:
+        write_empty(2)(state)
+        change_account(state, PAYMENTS.name, 7)[OWED].insert(0, {"reason": "?", "columns": 5})
+        change_account(state, INVOICES.name, 7)[OWED] = [5]
+        change_account(state, PROJECTS.name, 7)[OWED] = "?"
+
+    with shelf.open() as warehouse:
+        warehouse.write_state(spoil)
+        workspace = build_workspace(warehouse)
+        finish_owed(workspace)
+        assert ids(warehouse, "invoice_payments") == [(7, 91), (8, 91)]
+        assert owed(warehouse) == []
+        told = [each.partition(" of account 7: ")[0] for each in workspace.run_log.warnings]
+        assert sorted(told) == ["invoice_payments", "invoices", "projects"]
+        assert "harvest-source sync --table invoices --full-refresh" in str(
+            workspace.run_log.warnings
+        )
+        finish_owed(again := build_workspace(warehouse))
+        assert again.run_log.warnings == []
+
+
 # Values.
 
 
@@ -429,3 +464,28 @@ def test_a_removal_is_stored_and_read_as_it_was() -> None:
         report, 7, Reason.EMPTY, NOW, ("from_date", "to_date"), ((NOW.date(), NOW.date()),)
     )
     assert load_owed(report, 7, {OWED: [year.dump()]}) == [year]
+
+
+ONE = choose_by_id(INVOICES, 7, Reason.GONE, NOW, [1])
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        5,
+        [5],
+        ["?"],
+        [ONE.dump() | {"columns": 5}],
+        [ONE.dump() | {"values": None}],
+        [ONE.dump() | {"values": [5]}],
+    ],
+)
+def test_a_state_that_was_spoilt_stops_no_other_removal(spoilt: Any) -> None:
+    """Nothing is known of what it owed; removals decided later are stored, renamed, settled."""
+    state = {OWED: spoilt}
+    rename_columns(state, {"number": "id"})
+    owe(state, ONE)
+    assert load_owed(INVOICES, 7, state) == [ONE]
+    forget_owed(state, [ONE])
+    forget_malformed(INVOICES, 7, state)
+    assert state == {}
