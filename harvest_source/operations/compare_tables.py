@@ -75,10 +75,14 @@ class TablesComparison:
     """For mended tables: the earlier ids comparison, and windows that mending may have changed."""
     _values: dict[Place, StoredValues] = field(default_factory=dict)
     """The values of one-page tables here, until they are compared."""
+    _failed: dict[Place, RemoteError] = field(default_factory=dict)
+    """What the last :meth:`run` could not compare; without a table: rows without a parent."""
 
     def run(self) -> list[Comparison]:
         """
         Compare what was not compared yet, or was mended since.
+
+        What fails is tried again by the next call; :meth:`note_failures` records what failed last.
 
         Returns:
             The comparisons of all tables, including earlier ones that still hold.
@@ -87,6 +91,7 @@ class TablesComparison:
             HarvestError: An account cannot be opened, or the destination refused.
         """
         workspace, warehouse = self.workspace, self.workspace.warehouse
+        self._failed.clear()
         stored = StoredDays(warehouse, workspace.sessions.account_ids())
         accounts: list[tuple[Session, list[AuditedTable | WholeTable]]] = [
             (each, [*find_tables(workspace, each, stored), *find_whole_tables(workspace, each)])
@@ -109,6 +114,11 @@ class TablesComparison:
                 if ours:
                     found += self._compare_orphans(session)
         return found
+
+    def note_failures(self) -> None:
+        """Record in the run log what the last :meth:`run` could not compare."""
+        for place, error in sorted(self._failed.items(), key=lambda each: each[0]):
+            self.workspace.run_log.fail(*place, error)
 
     def forget(self, mended: Iterable[Comparison]) -> None:
         """Have the tables of *mended* compared again, and the tables that depend on them."""
@@ -136,14 +146,14 @@ class TablesComparison:
         try:
             return list(compare_orphans(self.workspace, session))
         except RemoteError as error:
-            self.workspace.run_log.fail("", session.account_id, error)
+            self._failed["", session.account_id] = error
             return []
 
     def _compare_once(
         self, digests: PageDigests, table: AuditedTable | WholeTable
     ) -> list[Comparison]:
         """
-        The comparisons of one table, as far as Harvest answers; what fails is in the run log.
+        The comparisons of one table, as far as Harvest answers; what fails is noted.
 
         Raises:
             DestinationError: The destination refused. No thread waits for its file any more.
@@ -162,7 +172,7 @@ class TablesComparison:
                 f"{place[0]} of account {place[1]} cannot be compared: {error}"
             )
         except RemoteError as error:
-            self.workspace.run_log.fail(*place, error)
+            self._failed[place] = error
         except DestinationError:
             # This ends the verification. The threads of other tables would each wait for the file
             # in turn, and Python waits for its threads before it exits.

@@ -93,6 +93,7 @@ def verify(
         is_mended = False
         if fix:
             found, is_mended = _mend_all(workspace, comparison, found)
+        comparison.note_failures()
         for warning in describe_misfits(warehouse):
             log.warn(warning)
         if fix:
