@@ -39,6 +39,7 @@ from harvest_source.operations.comparisons import (
     find_root_table,
     find_windows,
 )
+from harvest_source.operations.exclusion_marks import exclude_what_is_lacking
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.arrow_reads import build_keys
@@ -77,6 +78,8 @@ class TablesComparison:
     """The values of one-page tables here, until they are compared."""
     _failed: dict[Place, RemoteError] = field(default_factory=dict)
     """What the last :meth:`run` could not compare; without a table: rows without a parent."""
+    _by_account: dict[int, Workspace] = field(default_factory=dict)
+    """The workspace of each account: it leaves out the columns that the account's rows lack."""
 
     def run(self) -> list[Comparison]:
         """
@@ -93,10 +96,12 @@ class TablesComparison:
         workspace, warehouse = self.workspace, self.workspace.warehouse
         self._failed.clear()
         stored = StoredDays(warehouse, workspace.sessions.account_ids())
-        accounts: list[tuple[Session, list[AuditedTable | WholeTable]]] = [
-            (each, [*find_tables(workspace, each, stored), *find_whole_tables(workspace, each)])
-            for each in workspace.open_sessions()
-        ]
+        accounts: list[tuple[Session, list[AuditedTable | WholeTable]]] = []
+        for session in workspace.open_sessions():
+            ours = exclude_what_is_lacking(workspace, session.account_id)
+            self._by_account[session.account_id] = ours
+            whole = find_whole_tables(ours, session)
+            accounts.append((session, [*find_tables(ours, session, stored), *whole]))
         tables = [table for _, some in accounts for table in some]
         found: list[Comparison] = []
         with PageDigests() as digests:
@@ -109,9 +114,9 @@ class TablesComparison:
             workers = choose_workers(warehouse.target.table_format)
             compared = in_parallel(compare, tables, workers=workers)
             for session, some in accounts:
-                ours = [each for _ in some for each in next(compared)]
-                found += ours
-                if ours:
+                comparisons = [each for _ in some for each in next(compared)]
+                found += comparisons
+                if comparisons:
                     found += self._compare_orphans(session)
         return found
 
@@ -138,7 +143,7 @@ class TablesComparison:
             table.read_stored()
             return
         table.copy.prefetch()
-        stored = read_values(self.workspace, table, digests)
+        stored = read_values(self._by_account[table.place[1]], table, digests)
         if stored is not None:
             self._values[table.place] = stored
 
@@ -184,7 +189,7 @@ class TablesComparison:
         return found
 
     def _compare(self, table: AuditedTable, digests: PageDigests) -> Iterator[Comparison]:
-        workspace, name = self.workspace, table.endpoint.name
+        workspace, name = self._by_account[table.place[1]], table.endpoint.name
         day_column = table.endpoint.window
         columns = ([day_column] if day_column else []) + (
             ["project__id"] if name in ("time_entries", "expenses") else []

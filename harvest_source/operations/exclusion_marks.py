@@ -38,20 +38,15 @@ def note_excluded_columns(workspace: Workspace) -> None:
         workspace.warehouse.write_state(change)
 
 
-def exclude_what_is_lacking(workspace: Workspace, account_id: int | None = None) -> Workspace:
-    """
-    *workspace* that also leaves out columns that earlier runs left out and no run has read since.
-
-    Args:
-        account_id: The account whose rows lack the columns; None: any account.
-    """
+def exclude_what_is_lacking(workspace: Workspace, account_id: int) -> Workspace:
+    """*workspace* that also leaves out the columns that the rows of an account lack."""
     sources, options = workspace.warehouse.source_state, workspace.extraction.options
     lacking = {
         f"{endpoint.name}.{column}"
         for endpoint in ENDPOINTS
-        for name, state in stored_accounts(sources, endpoint.name).items()
-        if account_id is None or name == str(account_id)
-        for column in load_excluded(state)
+        for column in load_excluded(
+            stored_accounts(sources, endpoint.name).get(str(account_id), {})
+        )
     }
     options = replace(options, exclude=options.exclude | lacking)
     return replace(workspace, extraction=replace(workspace.extraction, options=options))

@@ -88,7 +88,7 @@ def verify(
         if fix:
             finish_owed(workspace)
         account_ids = open_accounts(run)
-        comparison = TablesComparison(exclude_what_is_lacking(workspace), is_thorough=fix)
+        comparison = TablesComparison(workspace, is_thorough=fix)
         found = comparison.run()
         is_mended = False
         if fix:
