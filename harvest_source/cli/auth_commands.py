@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
-import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from harvest_source.cli.browser import open_browser
 from harvest_source.cli.options import Context, everywhere, refuse_given
 from harvest_source.cli.show_auth import (
     show_accounts,
@@ -254,7 +253,7 @@ class _BrowserLogin:
         with open_callback(self._choose_callback_url()) as callback:
             request = self._build_request(sign_in, app, callback.redirect_url)
             show_address(request.url, by_hand=False)
-            _open_browser(request.url, context)
+            open_browser(request.url, context.console)
 
             def finish(query: str) -> str:
                 made.append(_finish(sign_in, vault, app, request, query))
@@ -296,20 +295,6 @@ def _finish(
     from harvest_source.operations.login import finish_login
 
     return finish_login(sign_in, vault, app, request, parse_redirect(answer, request))
-
-
-def _open_browser(url: str, context: Context) -> None:
-    """Open *url* in a thread: a browser named in BROWSER may block until it is closed."""
-
-    def open_it() -> None:
-        try:
-            is_open = webbrowser.open(url)
-        except Exception:  # BROWSER may contain anything.
-            is_open = False
-        if not is_open:
-            context.console.note("warning", "No browser could be opened: open the address by hand.")
-
-    threading.Thread(target=open_it, name="harvest-browser", daemon=True).start()
 
 
 def _find_app(config: HarvestConfiguration) -> App:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from harvest_source.cli.browser import open_browser
 from harvest_source.cli.console import print_json
 from harvest_source.cli.options import Context, PathType, everywhere, warehouse
 from harvest_source.defaults import (
@@ -113,7 +113,7 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
             print(address)
         sys.stdout.flush()
         if not (no_browser or context.console.as_json):
-            webbrowser.open(address)
+            open_browser(address, context.console)
 
     serve(Shown(target, accounts), bind(port), tell)
     return ExitCode.DONE

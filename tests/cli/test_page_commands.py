@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
+import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harvest_source.pages import needs
+from harvest_source.pages import needs, serving
 from tests.support.command import Run
 from tests.support.marts import MadeMarts
 
@@ -66,3 +69,32 @@ def test_a_port_that_is_taken_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch
         result = bare("app", "--port", str(taken.getsockname()[1]))
     assert result.code == 2
     assert "--port" in result.err
+
+
+@pytest.mark.parametrize("fault", [None, webbrowser.Error("no such browser")])
+def test_the_app_serves_while_its_browser_is_open(
+    bare: Run, monkeypatch: pytest.MonkeyPatch, fault: Exception | None
+) -> None:
+    """A browser in the foreground blocks until it is closed, or fails: the server still starts."""
+    served, opened = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def open_browser(_: str) -> bool:
+        opened.set()
+        if fault is not None:
+            raise fault
+        waited.append(served.wait(10))
+        return True
+
+    def serve(_: object, taken: socket.socket, on_ready: Callable[[str], None]) -> None:
+        with taken:
+            on_ready("http://127.0.0.1/?access_token=canary")
+            assert opened.wait(10)
+            served.set()
+
+    monkeypatch.setattr(needs, "_MODULES", {"app": ()})
+    monkeypatch.setattr(serving, "serve", serve)
+    monkeypatch.setattr(webbrowser, "open", open_browser)
+    result = bare("app", "--port", "0")
+    assert (result.code, result.out) == (0, "http://127.0.0.1/?access_token=canary\n")
+    assert waited in ([], [True])
