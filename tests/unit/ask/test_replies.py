@@ -47,6 +47,14 @@ def test_names_of_columns_count() -> None:
         fit(answer(("",) * 4000, columns=4000))
 
 
+@pytest.mark.parametrize("first", [0.1234567890123456, "n" * 60_000], ids=["number", "text"])
+def test_a_row_of_numbers_that_is_too_long_is_refused(first: float | str) -> None:
+    """Numbers are never shortened, so fewer columns are the only remedy; the reply says so."""
+    row = (first, *(0.1234567890123456 for _ in range(1499)))
+    with pytest.raises(StatementRefused, match="too many columns"):
+        fit(answer(row, columns=1500))
+
+
 def test_nothing_is_cut_that_fits() -> None:
     """A short answer is returned unchanged."""
     short = answer(("a", 1), ("b", 2))
