@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Final
+
+_PLACES: Final = 9
+"""Decimals of a percentage that count: in later ones, sums of floats may err."""
 
 
 def write_day(day: date) -> str:
@@ -19,20 +23,26 @@ def write_month(day: date) -> str:
 
 def write_hours(hours: float) -> str:
     """Write hours: ``1,234 h``; below 100 with tenths."""
-    return f"{hours:,.0f} h" if abs(hours) >= 100 else f"{hours:,.1f}".removesuffix(".0") + " h"
+    return f"{hours:z,.0f} h" if abs(hours) >= 100 else f"{hours:z,.1f}".removesuffix(".0") + " h"
 
 
 def write_money(amount: float, *, cents: bool = False) -> str:
     """Write an amount: ``12,345``; with *cents*, two decimals, for amounts to be paid."""
-    return f"{amount:,.2f}" if cents else f"{amount:,.0f}"
+    return f"{amount:z,.2f}" if cents else f"{amount:z,.0f}"
 
 
 def write_share(share: float) -> str:
-    """Write a share: ``87 %``. One between 0 and 1 is never rounded to 0 or 100 %."""
-    percent = share * 100
-    if 99 < percent < 100:
-        return "99 %"
-    return "1 %" if 0 < percent < 1 else f"{percent:,.0f} %"
+    """
+    Write a share: ``87 %``. Only an exact 0 or 1 is 0 % or 100 %; those next to them are 1, 99 or
+    101 %, and the same below 0.
+    """
+    percent = round(share * 100, _PLACES)
+    size = abs(percent)
+    if 0 < size < 1 or 100 < size < 101:
+        size = math.ceil(size)
+    elif 99 < size < 100:
+        size = 99
+    return f"{math.copysign(size, percent):z,.0f} %"
 
 
 FINDINGS: Final[Mapping[str, tuple[str, str]]] = {
