@@ -29,12 +29,21 @@ _FIRST_DAY: Final = date(1900, 3, 1)
 _SHEET_NAME: Final = 31
 
 
-def write_excel(path: Path, batches: Iterable[pa.Table], **_: Any) -> int:
+def write_excel(
+    path: Path,
+    batches: Iterable[pa.Table],
+    *,
+    on_cut: Callable[[int], None] = lambda _: None,
+    **_: Any,
+) -> int:
     """
     Write a workbook whose only sheet has the rows, using little memory.
 
     Numbers and days become Excel's own where Excel can hold them exactly, and texts otherwise. No
     text becomes a formula. Instants are in UTC.
+
+    Args:
+        on_cut: Called once with the number of texts that were cut, if there are any.
 
     Returns:
         The number of rows.
@@ -57,6 +66,8 @@ def write_excel(path: Path, batches: Iterable[pa.Table], **_: Any) -> int:
         sheet = _Sheet(book, book.add_worksheet(path.stem.split(".")[0][:_SHEET_NAME]))
         for batch in batches:
             sheet.write(batch)
+    if sheet.cuts:
+        on_cut(sheet.cuts)
     return sheet.rows
 
 
@@ -71,6 +82,7 @@ class _Sheet:
         self._quoted = book.add_format({"quote_prefix": True})
         self._head = book.add_format({"bold": True})
         self.rows = -1
+        self.cuts = 0
 
     def write(self, batch: pa.Table) -> None:
         if self.rows < 0:
@@ -121,6 +133,7 @@ class _Sheet:
         text = str(value)
         if len(text) > LONGEST_TEXT:
             text = text[: LONGEST_TEXT - 1] + "…"
+            self.cuts += 1
         if text.startswith(BEGINNINGS):
             self._sheet.write_string(row, at, text, self._quoted)
         else:

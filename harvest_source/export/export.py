@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -13,7 +14,7 @@ from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError, printable
 from harvest_source.exit_codes import ExitCode
-from harvest_source.export.excel_files import MOST_ROWS, write_excel
+from harvest_source.export.excel_files import LONGEST_TEXT, MOST_ROWS, write_excel
 from harvest_source.export.tables import Tables, open_tables
 from harvest_source.export.text_files import write_csv, write_parquet
 from harvest_source.warehouse.target import Target, build_target
@@ -108,7 +109,7 @@ def _write_all(
 ) -> ExportReport:
     rows: dict[Path, int] = {}
     refused: dict[str, str] = {}
-    warnings = []
+    warnings: list[str] = []
     for name in names:
         count = tables.count(name)
         if count > MOST_ROWS and form == "xlsx":
@@ -121,16 +122,28 @@ def _write_all(
             warnings.append(
                 f"{name} has {count:,} rows. Excel opens the first {MOST_ROWS:,} of them."
             )
+
         path = folder / f"{name}.{form}"
-        rows[path] = _write(path, tables, name, WRITERS[form], comma=comma)
+        cuts: list[int] = []
+        writer = partial(WRITERS[form], comma=comma, on_cut=cuts.append)
+        rows[path] = _write(path, tables, name, writer)
+        warnings += (_warn_of_cuts(name, count) for count in cuts)
     return ExportReport(rows, refused, warnings)
 
 
-def _write(path: Path, tables: Tables, name: str, writer: Writer, *, comma: bool) -> int:
+def _warn_of_cuts(name: str, count: int) -> str:
+    texts = "1 text that is" if count == 1 else f"{count:,} texts that are"
+    return (
+        f"{name} has {texts} longer than the {LONGEST_TEXT:,} characters of a cell of Excel, and "
+        "cut there. Export it as csv or parquet to have all of them."
+    )
+
+
+def _write(path: Path, tables: Tables, name: str, writer: Writer) -> int:
     """Write one file under a temporary name, so that an earlier one is replaced only at the end."""
     part = path.with_name(f"{path.name}.part")
     try:
-        rows = writer(part, tables.iter_batches(name), comma=comma)
+        rows = writer(part, tables.iter_batches(name))
         part.replace(path)
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}. Name another folder."

@@ -16,7 +16,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 """Without it Excel reads the file in the machine's code page: ``ChloÃ©``."""
 
 
-def write_csv(path: Path, batches: Iterable[pa.Table], *, comma: bool = False) -> int:
+def write_csv(path: Path, batches: Iterable[pa.Table], *, comma: bool = False, **_: Any) -> int:
     """
     Write a CSV file for spreadsheets: UTF-8, texts in quotes, null as an empty unquoted field.
 
