@@ -34,7 +34,6 @@ class ListRecords:
     where: tuple[Filter, ...] = ()
     columns: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
-    limit: int = 100
     after: tuple[Any, ...] | None = None
 
     def build(self, catalog: Catalog) -> Built:
@@ -107,7 +106,6 @@ class FindNames:
     """Clients, projects, people and tasks by a part of their name, ignoring case."""
 
     text: str
-    limit: int = 50
 
     def build(self, catalog: Catalog) -> Built:
         """Build the SELECT."""

@@ -76,7 +76,7 @@ def list_records(
         msg = f"A list has between 1 and {MAX_LIMIT} records; {limit} were asked for."
         raise StatementRefused(msg)
     filters = build_filters(where)
-    question = ListRecords(table, filters, parse_names(columns), parse_names(order), limit)
+    question = ListRecords(table, filters, parse_names(columns), parse_names(order))
     runner, what = open_runner(warehouse), _describe(question)
     if after is not None:
         question = replace(question, after=runner.cursor_seal.open(after, what))
@@ -91,7 +91,7 @@ def get_record(table: str, record_id: str | int, *, warehouse: Warehouse = None)
 
 def find(text: str, *, limit: int = 50, warehouse: Warehouse = None) -> Answer:
     """Find clients, projects, people and tasks whose name contains *text*, ignoring case."""
-    return open_runner(warehouse).ask(FindNames(text, limit), max_rows=limit)
+    return open_runner(warehouse).ask(FindNames(text), max_rows=limit)
 
 
 def sum_time(
@@ -111,7 +111,7 @@ def sum_time(
         end: Last day.
         where: Filters on columns of ``time_entries``.
     """
-    question = SumTime(parse_names(by), start, end, build_filters(where), limit)
+    question = SumTime(parse_names(by), start, end, build_filters(where))
     return open_runner(warehouse).ask(question, max_rows=limit)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from harvest_source.ask.catalog import Catalog, Table
-from harvest_source.ask.filters import MAX_LIMIT, Built, Filter, build_where, join_where
+from harvest_source.ask.filters import Built, Filter, build_where, join_where
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.sql.maintenance import quote
 
@@ -102,7 +102,6 @@ class SumTime:
     start: str = ""
     end: str = ""
     where: tuple[Filter, ...] = ()
-    limit: int = MAX_LIMIT
 
     def build(self, catalog: Catalog) -> Built:
         """

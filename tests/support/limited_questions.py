@@ -103,7 +103,7 @@ def _iter_ordinary(warehouse: Path, condition: str) -> Iterator[tuple[Any, list[
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         ids = [row[0] for row in connection.execute(f"SELECT id FROM {part} ORDER BY 1").fetchall()]
     yield (
-        ListRecords("time_entries", (), ("id",), limit=500),
+        ListRecords("time_entries", (), ("id",)),
         [[each, 1000001, each] for each in ids],
     )
     yield ListTables(), [["time_entries", "harvest", "account_id, id", len(COLUMNS), ""]]
