@@ -45,17 +45,23 @@ _STOP_S: Final = 5
 
 @dataclass(slots=True)
 class _Allowance:
-    """Rate limit of requests per caller and minute. Thread-safe."""
+    """
+    Rate limit of requests per caller and minute. Thread-safe.
+
+    Callers who sent nothing for two minutes are forgotten: an issuer may have any number of them.
+    """
 
     clock: Clock
     calls: int
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _used: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _swept_at: float = float("-inf")
 
     def take(self, name: str) -> float:
         """Count a request; return 0 if it is allowed, else the seconds to wait."""
         now = self.clock.monotonic()
         with self._lock:
+            self._forget_ended(now)
             began, used = self._used.get(name, (now, 0))
             if now - began >= _MINUTE_S:
                 began, used = now, 0
@@ -63,6 +69,17 @@ class _Allowance:
                 return _MINUTE_S - (now - began)
             self._used[name] = (began, used + 1)
             return 0.0
+
+    def _forget_ended(self, now: float) -> None:
+        """Once a minute, forget the callers whose minute is over."""
+        if now - self._swept_at < _MINUTE_S:
+            return
+        self._swept_at = now
+        self._used = {
+            name: (began, used)
+            for name, (began, used) in self._used.items()
+            if now - began < _MINUTE_S
+        }
 
 
 class Gate:

@@ -131,6 +131,18 @@ def test_each_token_has_an_allowance_of_its_own() -> None:
     assert allowance.take("a") == 0.0
 
 
+def test_callers_who_are_gone_are_forgotten() -> None:
+    """A server that runs for months keeps no line for each caller it ever had; limits stay."""
+    clock = FakeClock()
+    allowance = Allowance(clock, 1)
+    for number in range(600):
+        assert allowance.take(f"caller {number}") == 0.0
+        assert allowance.take(f"caller {number}") > 0
+        clock.sleep(1)
+    assert len(allowance._used) <= 120
+    assert allowance.take("caller 599") == 59.0
+
+
 def test_tokens_that_cannot_be_read_or_written_are_a_short_error(tmp_path: Path) -> None:
     """So is a folder in place of the file, a file in place of the folder, or a full disk."""
     (tmp_path / "file").touch(0o600)
