@@ -20,9 +20,9 @@ import httpx
 from harvest_source.api.http_context import ignore_warning
 from harvest_source.auth.profiles import build_auth_command
 from harvest_source.auth.token_endpoint import TokenEndpoint, Tokens
-from harvest_source.auth.token_stores import TokenStore
+from harvest_source.auth.token_stores import SignedOutError, TokenStore
 from harvest_source.clock import Clock
-from harvest_source.errors import ApiError, BusyError, HarvestError, SignInError, printable
+from harvest_source.errors import HarvestError, SignInError, printable
 
 _FRESH_S: Final = 60.0
 """If a token younger than this is refused, its age is not the reason: renewing would not help."""
@@ -155,14 +155,24 @@ class OAuthToken(httpx.Auth):
             return state.tokens.access_token
 
     def _renew_early(self, now: datetime) -> None:
-        """Renew; without an answer, the lock or a place to store, go on while the old one lasts."""
+        """
+        Renew; if that fails, go on with the old token while it lasts.
+
+        A login that Harvest refuses, or that was removed, ends the run at once. A missing answer, a
+        lock that is held, and a store that cannot be used now (a locked keyring, a key file that
+        cannot be read) do not.
+        """
         try:
             self._exchange(self._state.tokens.access_token)
-        except (ApiError, BusyError, NoPlaceError) as error:
-            if self._state.tokens.is_expired(now):
+        except HarvestError as error:
+            if self._state.tokens.is_expired(now) or self._ends_login(error):
                 raise
             self._state.wait_until_s = self._clock.monotonic() + _RETRY_AFTER_S
             self._on_warning(f"The access token expires soon and could not be renewed: {error}")
+
+    def _ends_login(self, error: HarvestError) -> bool:
+        is_refusal = self._refused is not None and error is self._refused[1]
+        return is_refusal or isinstance(error, SignedOutError)
 
     def _exchange(self, old: str) -> None:
         """Use a token that another process has stored, or get one and store it before use."""

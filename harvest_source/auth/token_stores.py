@@ -16,21 +16,37 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from harvest_source.auth.token_endpoint import Tokens
-from harvest_source.errors import ConfigError, HarvestError
+from harvest_source.errors import ConfigError, HarvestError, SignInError
 
 COMMAND_S: Final = 60.0
 """Seconds a token command may take: longer than any secrets manager. Every thread waits for it."""
+
+
+class SignedOutError(SignInError):
+    """The login was removed from its store during this run."""
 
 
 class TokenStore(Protocol):
     """Keeps the tokens of one login between runs."""
 
     def lock(self) -> AbstractContextManager[object]:
-        """Keep other processes out while a token is exchanged."""
+        """
+        Keep other processes out while a token is exchanged.
+
+        Raises:
+            BusyError: Another process holds the lock for too long.
+            HarvestError: The store cannot be used now.
+        """
         ...
 
     def read(self) -> Tokens:
-        """The current tokens, which another process may have renewed."""
+        """
+        The current tokens, which another process may have renewed.
+
+        Raises:
+            SignedOutError: There are none any more.
+            HarvestError: They cannot be read now.
+        """
         ...
 
     def find_obstacle(self) -> str:
@@ -38,7 +54,7 @@ class TokenStore(Protocol):
         Test whether new tokens can be stored now; return why not, or an empty text.
 
         Raises:
-            SignInError: The vault's key cannot be read or made.
+            HarvestError: The vault or its key cannot be read, or the key cannot be made.
         """
         ...
 
@@ -47,6 +63,7 @@ class TokenStore(Protocol):
         Store *tokens*; once this returns, they survive a crash.
 
         Raises:
+            HarvestError: They could not be stored: the vault's key cannot be read.
             OSError: They could not be stored.
         """
         ...

@@ -9,8 +9,8 @@ from harvest_source.auth.profiles import build_auth_command
 from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
 from harvest_source.auth.sealing import make_digest, matches_digest
 from harvest_source.auth.token_endpoint import Tokens
+from harvest_source.auth.token_stores import SignedOutError
 from harvest_source.auth.vault import Vault
-from harvest_source.errors import SignInError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class VaultTokenStore:
                 f"Profile {self.profile} was signed out during this run. Sign in again: "
                 f"{build_auth_command('login', self.profile)}"
             )
-            raise SignInError(msg)
+            raise SignedOutError(msg)
         return login
 
 

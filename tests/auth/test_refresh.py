@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,11 +13,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
 
 from harvest_source.api.http_context import Exchange
 from harvest_source.auth.oauth import NoPlaceError
+from harvest_source.auth.private_files import write_private
 from harvest_source.auth.token_endpoint import App, Tokens
 from harvest_source.auth.token_stores import CommandTokenStore, NowhereTokenStore
+from harvest_source.auth.vault import Vault
+from harvest_source.auth.vault_keys import Keys, find_places
 from harvest_source.errors import (
     AuthError,
     BusyError,
@@ -410,6 +416,104 @@ def test_a_token_that_still_works_is_used_though_no_other_could_be_kept(start: S
     assert "the disk is full" in warning
     bench.clock.advance(DAY_S)
     with pytest.raises(NoPlaceError):
+        bench.ask(auth)
+    assert bench.token_requests == 0
+
+
+class Keyring(KeyringBackend):
+    """A keyring that a desktop locks while its session sleeps."""
+
+    priority = 5
+    text = ""
+    is_locked = False
+
+    def get_password(self, service: str, username: str) -> str | None:
+        del service, username
+        if self.is_locked:
+            raise KeyringLocked("locked")
+        return self.text or None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        del service, username
+        self.text = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        raise NotImplementedError
+
+
+def lock_keyring(bench: Bench) -> Callable[[], None]:
+    """The system's keyring, which holds the key, is locked while the run reads."""
+    keyring = Keyring()  # type: ignore[no-untyped-call]
+    folder = bench.vault.folder.with_name("keyring")
+    bench.vault = Vault(folder, keys=Keys(find_places(folder, {}, keyring), print))
+    return lambda: setattr(keyring, "is_locked", True)
+
+
+def spoil_key(bench: Bench) -> Callable[[], None]:
+    """The file of the key holds something else."""
+    return lambda: write_private(bench.vault.folder / "key", b"no key")
+
+
+def remove_key(bench: Bench) -> Callable[[], None]:
+    """The file of the key is gone."""
+    return lambda: (bench.vault.folder / "key").unlink()
+
+
+def open_to_others(bench: Bench) -> Callable[[], None]:
+    """The folder may be read by other users."""
+    return lambda: bench.vault.folder.chmod(0o755)
+
+
+def cut_file(bench: Bench) -> Callable[[], None]:
+    """The file of the login is cut off."""
+    return lambda: write_private(bench.vault.folder / f"{PROFILE}.vault", b"{")
+
+
+@pytest.mark.parametrize("prepare", [lock_keyring, spoil_key, remove_key, open_to_others, cut_file])
+def test_a_store_that_is_out_of_reach_ends_no_run_while_the_token_works(
+    start: Start, prepare: Callable[[Bench], Callable[[], None]]
+) -> None:
+    """The run goes on, with a warning, until the token ends; nothing is exchanged."""
+    bench = start(rotate=True)
+    take_away = prepare(bench)
+    auth = bench.token(bench.keep(bench.issue()))
+    bench.ask(auth)
+    take_away()
+    bench.clock.advance(13.5 * DAY_S)
+    bench.ask(auth)
+    [warning] = bench.warnings
+    assert "access token expires soon and could not be renewed: " in warning
+    bench.clock.advance(DAY_S)
+    with pytest.raises((SignInError, ConfigError)):
+        bench.ask(auth)
+    assert bench.token_requests == 0
+
+
+def test_a_store_that_is_back_is_used_after_five_minutes(start: Start) -> None:
+    """One renewal, kept, as if nothing had been."""
+    bench = start(rotate=True)
+    auth = bench.token(bench.keep(bench.issue()))
+    bench.ask(auth)
+    bench.vault.folder.chmod(0o755)
+    bench.clock.advance(13.5 * DAY_S)
+    bench.ask(auth)
+    bench.vault.folder.chmod(0o700)
+    bench.ask(auth)
+    assert bench.refreshes == 0
+    bench.clock.advance(300)
+    bench.ask(auth)
+    assert (bench.refreshes, len(bench.warnings)) == (1, 1)
+    assert kept(bench).obtained_at == bench.clock.now()
+
+
+def test_a_login_that_was_removed_ends_the_run(start: Start) -> None:
+    """The user signed out, so the token is not used up to its last day."""
+    bench = start(rotate=True)
+    auth = bench.token(bench.keep(bench.issue()))
+    bench.ask(auth)
+    bench.vault.files.forget(PROFILE)
+    bench.clock.advance(13.5 * DAY_S)
+    with pytest.raises(SignInError, match="signed out during this run"):
         bench.ask(auth)
     assert bench.token_requests == 0
 
