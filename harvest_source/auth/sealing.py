@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from harvest_source.auth.profiles import build_auth_command
 from harvest_source.auth.saved_login import SavedLogin
 from harvest_source.auth.token_endpoint import Tokens
-from harvest_source.auth.vault_keys import Key, Keys
-from harvest_source.errors import ConfigError, SignInError, printable
+from harvest_source.auth.vault_keys import Key, KeyMissingError, Keys
+from harvest_source.errors import SignInError, printable
 
 FORMAT: Final = "harvest-source vault 1"
 """Format of the vault's files; part of the authenticated data."""
@@ -64,7 +64,7 @@ def unseal(sealed: Any, keys: Keys, *, profile: str, account: str) -> SavedLogin
             f"{printable(key_id, limit=12)}, which is missing (looked in: {keys.looked_in}). "
             f"Restore that key, or sign in again: {build_auth_command('login', profile)}"
         )
-        raise ConfigError(msg)
+        raise KeyMissingError(msg)
     binding = _bind(profile, account)
     try:
         return _from_json(json.loads(AESGCM(key.derive(binding)).decrypt(nonce, text, binding)))

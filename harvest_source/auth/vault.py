@@ -76,7 +76,8 @@ class Vault:
 
         Raises:
             ConfigError: The vault is accessible to other users, or the key is not available.
-            SignInError: The login was changed or moved, or is not a login.
+            SignInError: The login was changed or moved, or is not a login; or the keyring cannot be
+                read.
         """
         sealed = self.files.load(profile).get(account)
         if sealed is None:
@@ -91,8 +92,10 @@ class Vault:
             alone: Forget the profile's other logins, except the configured one.
 
         Raises:
-            ConfigError: The vault is accessible to other users.
-            SignInError: Its key cannot be read or is not available; the vault is unchanged.
+            ConfigError: The vault is accessible to other users, or the file of its key cannot be
+                read; the vault is unchanged.
+            SignInError: The keyring cannot be read, or the key is not available; the vault is
+                unchanged.
             OSError: It cannot be written; the vault is unchanged.
         """
         others = self._load_kept(profile, alone=alone)
@@ -123,8 +126,9 @@ class Vault:
             alone: As for :meth:`write`.
 
         Raises:
-            ConfigError: The vault is accessible to other users.
-            SignInError: The key cannot be read or is not available.
+            ConfigError: The vault is accessible to other users, or the file of its key cannot be
+                read.
+            SignInError: The keyring cannot be read, or the key is not available.
         """
         kept = self._load_kept(profile, alone=alone)
         try:
@@ -141,7 +145,7 @@ class Vault:
         If it is interrupted, every login stays readable; run it again.
 
         Raises:
-            ConfigError: Only the user can change the key.
+            ConfigError: Only the user can change the key, or keys cannot be read; the old stay.
             SignInError: A login cannot be opened, or a file cannot be written; the old keys stay.
         """
         try:

@@ -89,6 +89,10 @@ def _parse_key(text: str, where: str) -> Key:
     return Key(value)
 
 
+class KeyMissingError(ConfigError):
+    """No place has the key that a login was sealed with, and all places could be read."""
+
+
 class KeyringUnusableError(SignInError):
     """The system's keyring is locked, unreachable or broken. Nothing in it was changed."""
 
@@ -286,6 +290,7 @@ class Keys:
         The key with that id from any place; None if no place has it.
 
         Raises:
+            ConfigError: A place before it has what is not a key, or cannot be read.
             KeyringUnusableError: No readable place has it, and the keyring cannot be read.
         """
         unusable: KeyringUnusableError | None = None
@@ -306,6 +311,7 @@ class Keys:
         The key that seals, created if there is none. The caller must hold the vault's key lock.
 
         Raises:
+            ConfigError: The keys in the environment or the file cannot be read.
             KeyringUnusableError: The keyring cannot be read.
         """
         place = self.place
@@ -322,7 +328,9 @@ class Keys:
         Put a new key before the old ones, unless the user has done so in the environment.
 
         Raises:
-            ConfigError: The keys are in the environment, and the user has not added a new one.
+            ConfigError: The keys are in the environment, and the user has not added a new one; or
+                they cannot be read.
+            KeyringUnusableError: The keyring cannot be read.
         """
         keys = self.place.read()
         if not (isinstance(self.place, VariablePlace) and len(keys) > 1):

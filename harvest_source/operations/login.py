@@ -144,8 +144,8 @@ def open_vault_for_login(context: SignInContext) -> Vault:
     The vault, tested before the browser opens: a code can be redeemed only once.
 
     Raises:
-        ConfigError: A login cannot be saved in it.
-        SignInError: Its key cannot be read or made.
+        ConfigError: A login cannot be saved in it, or the file of its key cannot be read.
+        SignInError: The keyring cannot be read, or the key is not available.
     """
     vault = open_vault(context)
     if why := vault.find_obstacle(context.profile, alone=True):

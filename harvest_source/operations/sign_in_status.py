@@ -14,7 +14,7 @@ from harvest_source.auth.sessions import Owner, Sessions
 from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_files import NoFolderError
-from harvest_source.auth.vault_keys import KeyringUnusableError
+from harvest_source.auth.vault_keys import KeyMissingError, KeyringUnusableError
 from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
 from harvest_source.errors import AuthError, ConfigError, HarvestError
 from harvest_source.exit_codes import ExitCode
@@ -35,7 +35,10 @@ class SignInState(StrEnum):
     NONE = "none"
     """There is none."""
     UNKNOWN = "unknown"
-    """Harvest did not answer, or refused the access token and no new one was requested."""
+    """
+    Harvest did not answer, or refused the access token and no new one was requested; or there is a
+    sign-in that cannot be read here, because the vault, its key or the app is not available.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,13 @@ def read_status(
     """
     report = StatusReport(context.profile, SignInState.NONE)
     vault: Vault | None = None
+    is_saved = False
     try:
         vault = build_vault(context.config, context.warn)
         report = replace(report, vault=str(vault.folder))
+        is_saved = True  # If the folder cannot be listed, there may be a login in it.
         report = replace(report, profiles=tuple(vault.files.profiles()))
+        is_saved = context.profile in report.profiles
     except ConfigError as error:
         # An access token in the configuration needs no vault. Otherwise this is reported below.
         if vault is None and not isinstance(error, NoFolderError):
@@ -123,24 +129,48 @@ def read_status(
     try:
         sign_in = choose_sign_in(context.config, context.http, may_exchange=may_exchange)
         tokens = sign_in.store.read() if sign_in.store else None
-        report = replace(report, state=SignInState.KEPT, sign_in=sign_in, tokens=tokens)
-        if vault and vault.accounts(context.profile):
-            if vault.key_warning:
-                context.warn(vault.key_warning)
-            report = replace(report, key=vault.keys.place.name)
     except HarvestError as error:
-        return replace(report, state=_judge(error), error=error, notices=_list_once(notices))
+        state = _judge(error, is_saved=is_saved)
+        return replace(report, state=state, error=error, notices=_list_once(notices))
+    report = replace(report, state=SignInState.KEPT, sign_in=sign_in, tokens=tokens)
+    if vault is not None:
+        report = replace(report, key=_find_key_place(context, vault))
     if ask:
         report = ask_harvest(context, report)
     return replace(report, notices=_list_once(notices))
 
 
-def _judge(error: HarvestError) -> SignInState:
-    """The state of a sign-in that cannot be used."""
+def _find_key_place(context: SignInContext, vault: Vault) -> str:
+    """
+    Where the vault's key is kept; empty if the profile has no saved login.
+
+    A credential that was found in the configuration works without the vault, so a vault or key that
+    cannot be read is a warning.
+    """
+    try:
+        if not vault.accounts(context.profile):
+            return ""
+        if vault.key_warning:
+            context.warn(vault.key_warning)
+        return vault.keys.place.name
+    except HarvestError as error:
+        context.warn(str(error))
+        return ""
+
+
+def _judge(error: HarvestError, *, is_saved: bool = True) -> SignInState:
+    """
+    The state of a sign-in that cannot be used.
+
+    Args:
+        is_saved: The vault may have a login of the profile.
+    """
     match error:
-        case ConfigError():
+        case ConfigError() if not is_saved:
             return SignInState.NONE
-        case KeyringUnusableError() | NoPlaceError():
+        case KeyMissingError():
+            return SignInState.DEAD
+        case ConfigError() | KeyringUnusableError() | NoPlaceError():
             return SignInState.UNKNOWN  # The sign-in may be intact.
         case AuthError():
             return SignInState.DEAD

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -443,6 +444,48 @@ def test_a_vault_open_to_others_is_refused(
     result = bare("sync")
     assert result.code == 2
     assert f"chmod 700 {vault}" in result.err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "state", "needs_owner"),
+    [
+        (lambda vault: (vault / "key").write_text("no key"), 2, "unknown", False),
+        (lambda vault: (vault / "key").chmod(0o644), 2, "unknown", False),
+        (lambda vault: vault.chmod(0o755), 2, "unknown", False),
+        (lambda vault: (vault / "key").unlink(), 3, "dead", True),
+    ],
+    ids=["not a key", "key open to others", "vault open to others", "no key"],
+)
+def test_a_sign_in_that_cannot_be_read_is_not_none(
+    office: Sandbox,
+    say: Say,
+    bare: Run,
+    folder: Path,
+    spoil: Callable[[Path], object],
+    code: int,
+    state: str,
+    needs_owner: bool,
+) -> None:
+    """It may be intact, so its owner is asked for a new one only if the key is gone."""
+    sign_in(office, say)
+    spoil(folder.parent / "data" / "harvest-source" / "vault")
+    result = bare("auth", "status", "--json")
+    assert (result.code, result.json["state"]) == (code, state)
+    health = bare("auth", "status", "--all", "--json")
+    assert health.code == code
+    assert [each["needs_owner"] for each in health.json["sign_ins"]] == [needs_owner]
+
+
+def test_a_token_of_the_configuration_needs_no_key(
+    office: Sandbox, say: Say, bare: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync uses the token, so status ends with 0 and warns of the vault that cannot be read."""
+    sign_in(office, say)
+    (folder.parent / "data" / "harvest-source" / "vault" / "key").write_text("no key")
+    monkeypatch.setenv(TOKEN, office.token)
+    result = bare("auth", "status", "--check", "--json")
+    assert (result.code, result.json["state"], result.json["source"]) == (0, "ok", TOKEN)
+    assert any("holds no key" in warning for warning in result.json["warnings"])
 
 
 def test_the_access_log_of_a_sync(
