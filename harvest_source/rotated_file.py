@@ -57,10 +57,11 @@ class RotatedFile:
     def _write(self, handle: int, content: bytes) -> None:
         # If a full disk cut off the last line, the next one starts on a line of its own.
         whole = b"\n" + content if self._is_cut else content
-        self._is_cut = True
-        if os.write(handle, whole) != len(whole):
+        written = os.write(handle, whole)  # If it raises, no byte was written.
+        if written:
+            self._is_cut = not whole[:written].endswith(b"\n")
+        if written != len(whole):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._is_cut = False
 
     def _is_current(self, handle: int) -> bool:
         """Whether *handle*, a full file, is still the log: another process may have rotated it."""
