@@ -41,7 +41,8 @@ def choose_proxy(url: httpx.URL, settings: Mapping[str, str] | None = None) -> h
             may contain a password.
     """
     settings = urllib.request.getproxies() if settings is None else settings
-    name = url.scheme if settings.get(url.scheme) else "all"
+    # A variable with blanks only counts as not set, as one that is empty.
+    name = url.scheme if settings.get(url.scheme, "").strip() else "all"
     value = settings.get(name, "").strip()
     if not value or is_loopback(url.host) or is_direct(url, settings.get("no", "")):
         return None

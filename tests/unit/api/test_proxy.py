@@ -58,6 +58,15 @@ def test_what_systems_write_into_no_proxy_is_no_error(entry: str) -> None:
     assert is_direct(API, f"{entry},harvestapp.com")
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_a_blank_variable_is_not_set(blank: str) -> None:
+    """HTTPS_PROXY=" " does not hide ALL_PROXY, and both blank mean a direct connection."""
+    found = choose_proxy(API, {"https": blank, "all": PROXY})
+    assert found is not None
+    assert found.url == PROXY
+    assert choose_proxy(API, {"https": blank, "all": blank}) is None
+
+
 def test_the_scheme_chooses_the_proxy() -> None:
     """``HTTPS_PROXY`` precedes ``ALL_PROXY``; another scheme's proxy is not used."""
     chosen = choose_proxy(API, {"https": PROXY, "all": "http://all.example"})
