@@ -1,9 +1,7 @@
 """
 The log for programs: ``--log-format json``, one JSON object on each line of stderr.
 
-Every line has ``at`` (UTC) and ``event``: ``progress``, ``warning``, ``skipped``, ``later``,
-``audit``, ``file``, ``sheet``, ``error``; ``table``, one for each table of each account;
-``finding``, from commands without tables; and at the end, however the command ends, one ``run``.
+Every line has ``at`` (UTC) and ``event``, one of :data:`EVENTS`.
 """
 
 from __future__ import annotations
@@ -22,6 +20,24 @@ if TYPE_CHECKING:
 
 OPTION: Final = "--log-format"
 JSON: Final = "json"
+
+EVENTS: Final[Mapping[str, str]] = {
+    "progress": "Every five seconds: what is read, and how far",
+    "warning": "A warning",
+    "skipped": "A table that was skipped, and why",
+    "later": "Messages, payments and rates that later runs read, and until when",
+    "audit": "What the daily audit found",
+    "file": "Space of the DuckDB file that was given back",
+    "sheet": "The file of `verify --html`",
+    "error": "An error",
+    "table": "Each table of each account: `status` (`ok`, `skipped`, `unproven`, `error`), `rows`, "
+    "`deleted`, and the times `began_at` and `ended_at` of its read",
+    "finding": "Each check or model",
+    "run": "The last line, however the command ends: `status`, `exit_code`, `seconds`, `requests` "
+    "and `rows`",
+}
+"""Every event, with its meaning in Markdown."""
+
 _NESTED: Final = frozenset({"tables", "errors", "warnings", "skipped"})
 """Parts of a report that get lines of their own, or are counted in the ``run`` line."""
 

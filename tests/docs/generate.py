@@ -48,6 +48,7 @@ BUILDERS: Final[Mapping[str, Callable[[str], str]]] = {
     "some keys": lambda _: reference.build_keys(reference.README_KEYS),
     "keys": lambda _: reference.build_keys(),
     "dlt settings": lambda _: reference.build_dlt_settings(),
+    "events": lambda _: reference.build_events(),
     "exit codes": lambda _: reference.build_exit_codes(),
     "rooms": lambda _: build_rooms(),
     "tools": lambda _: reference.build_tools(),

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from harvest_source.ask.mcp.tools import TOOLS
 from harvest_source.cli import main as cli
+from harvest_source.cli.json_log import EVENTS
 from harvest_source.cli.options import Context
 from harvest_source.config import spec
 from harvest_source.exit_codes import ExitCode
@@ -203,6 +204,11 @@ def build_keys(names: Sequence[str] = ()) -> str:
         if not names or key.name in names
     ]
     return table(("Key", "Meaning", "Default"), rows)
+
+
+def build_events() -> str:
+    """The events of ``--log-format json``."""
+    return table(("`event`", "Line"), ((f"`{name}`", text) for name, text in EVENTS.items()))
 
 
 def build_exit_codes() -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harvest_source.cli import json_log
 from harvest_source.cli.console import Console
-from harvest_source.cli.json_log import JsonLog, wants_json_log
+from harvest_source.cli.json_log import EVENTS, JsonLog, wants_json_log
 from harvest_source.cli.show_sync import show_sync
 from harvest_source.errors import IncompleteListError, ServerError
 from harvest_source.extract.run_log import RunLog
@@ -17,8 +20,36 @@ from harvest_source.operations.run_report import SyncReport, TableCount
 from harvest_source.warehouse.target import Target
 from tests.clocks import START, FakeClock
 
+FOLDER = Path(json_log.__file__).parent
 Capture = pytest.CaptureFixture[str]
 LATER = START + timedelta(seconds=2)
+
+
+WITHOUT_LOG = frozenset(
+    {
+        *("ask_commands", "auth_commands", "export_command", "mcp_commands", "page_commands"),
+        *("dependants", "show_auth", "show_warehouse_status"),
+    }
+)
+"""Modules of commands that have no --log-format."""
+
+
+def list_marks(path: Path) -> set[str]:
+    """The literal marks of messages, and events of lines, that a module writes."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    return {
+        first.value
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr in {"note", "write", "_print"}
+        for first in call.args[:1]
+        if isinstance(first, ast.Constant) and isinstance(first.value, str)
+    }
+
+
+def test_every_event_is_declared() -> None:
+    """docs/command-line.md shows the declared ones; each is written by a command with this log."""
+    modules = [path for path in FOLDER.glob("*.py") if path.stem not in WITHOUT_LOG]
+    assert set().union(*map(list_marks, modules)) == EVENTS.keys()
 
 
 def read_lines(capsys: Capture) -> list[dict[str, Any]]:
