@@ -14,6 +14,7 @@ from harvest_source.activity import Phase
 from harvest_source.api.rate_limit import LimiterMaker, no_limiter
 from harvest_source.cli.options import (
     Context,
+    FiniteRange,
     PathType,
     everywhere,
     log_format_option,
@@ -246,7 +247,7 @@ def tables(context: Context) -> int:
     "--latency-ms",
     default=0.0,
     show_default=True,
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     help="Milliseconds to wait before each answer.",
 )
 @click.option("--no-limit", is_flag=True, help="Turn off Harvest's limit of 100 requests in 15 s.")

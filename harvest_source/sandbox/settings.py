@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -242,6 +243,9 @@ def _check_sizes(settings: Settings) -> None:
     least = 1 + max((person.user for person in settings.people), default=0)
     if settings.users < least:
         msg = f"users must be at least {least}: the tokens belong to that many users"
+        raise ValueError(msg)
+    if not 0 <= settings.latency_ms < math.inf:  # False for nan, too.
+        msg = f"latency_ms must be a finite number of at least 0, not {settings.latency_ms}"
         raise ValueError(msg)
     if settings.empty:
         return

@@ -187,6 +187,8 @@ MORE = (
     Mistake("sandbox host", 2, ("--host",), ("sandbox", "--host", "256.0.0.1")),
     Mistake("sandbox port", 2, ("port", "65535"), ("sandbox", "--port", "70000")),
     Mistake("sandbox entries", 2, ("entries", "-5"), ("sandbox", "--entries", "-5")),
+    Mistake("sandbox nan", 2, ("latency-ms", "nan"), ("sandbox", "--latency-ms", "nan")),
+    Mistake("sandbox inf", 2, ("latency-ms", "inf"), ("sandbox", "--latency-ms", "inf")),
     Mistake("token in quotes", 2, ("access token", "quotes"), settings={TOKEN: f'"{SECRET}"'}),
     Mistake(
         "the example's token",
