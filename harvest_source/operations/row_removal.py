@@ -55,7 +55,7 @@ class RowRemoval:
 
     workspace: Workspace
     option: str = ""
-    """The option that a refused command needs in addition to ``--max-deletes``."""
+    """The option that a refused ``sync`` needs in addition to ``--max-deletes``."""
     _decided: list[Removal] = field(default_factory=list)
 
     def add(self, removals: Sequence[Removal], *, limit: Decimal | None) -> bool:
@@ -81,12 +81,18 @@ class RowRemoval:
                 endpoint, account_id = removals[0].endpoint, removals[0].account_id
                 total = sql.count(endpoint.name, Equals(ACCOUNT_ID, account_id))
                 try:
-                    guard(endpoint, rows, total, limit, self.option)
+                    guard(endpoint, rows, total, limit, self._command)
                 except GuardError as error:
                     self.workspace.run_log.fail(endpoint.name, account_id, error)
                     return False
         self._decided += [each for each, n in counted if n]
         return True
+
+    @property
+    def _command(self) -> str:
+        if self.workspace.is_verify:
+            return "harvest-source verify --fix"
+        return f"harvest-source sync {self.option}".rstrip()
 
     def execute(self) -> int:
         """

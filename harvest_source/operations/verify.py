@@ -79,7 +79,7 @@ def verify(
     )
     run = open_run(target, arguments, hooks)
     with only_sync(pipeline, claim_folder(target), now=run.started_at), run.sessions.in_use():
-        workspace = open_workspace(run, DEFAULT_ENDPOINTS, stays_open=True)
+        workspace = open_workspace(run, DEFAULT_ENDPOINTS, stays_open=True, is_verify=True)
         warehouse, log = workspace.warehouse, run.run_log
         warnings = warehouse.follow()
         check_loaded(warehouse)

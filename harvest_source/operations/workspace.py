@@ -19,12 +19,18 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """An open warehouse, how the run reads, and the tables it works on."""
+    """
+    An open warehouse, how the run reads, and the tables it works on.
+
+    Attributes:
+        is_verify: The run is ``verify``: advice names that command, not ``sync``.
+    """
 
     warehouse: Warehouse
     extraction: Extraction
     endpoints: tuple[Endpoint, ...]
     upkeep: Upkeep
+    is_verify: bool = False
 
     @property
     def run_log(self) -> RunLog:
@@ -84,13 +90,18 @@ class Workspace:
 
 
 def open_workspace(
-    run: Run, endpoints: tuple[Endpoint, ...], *, stays_open: bool = False
+    run: Run,
+    endpoints: tuple[Endpoint, ...],
+    *,
+    stays_open: bool = False,
+    is_verify: bool = False,
 ) -> Workspace:
     """
     Open the warehouse of *run* and put together what its steps need.
 
     Args:
         stays_open: As for :class:`Warehouse`.
+        is_verify: As for :class:`Workspace`.
 
     Raises:
         ConfigError: No such destination.
@@ -109,4 +120,4 @@ def open_workspace(
     extraction = Extraction(
         run.sessions, settings.options, run.run_log, package_rows=run.hooks.package_rows
     )
-    return Workspace(warehouse, extraction, endpoints, settings.upkeep)
+    return Workspace(warehouse, extraction, endpoints, settings.upkeep, is_verify)

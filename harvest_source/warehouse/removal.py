@@ -44,6 +44,9 @@ from harvest_source.warehouse.sql import Row, Sql
 PORTION: Final = 500
 """Values in one statement, and rows in memory at once, approximately."""
 
+_MOST_PLACES: Final = 12
+"""Maximum number of decimals of a percentage in a message."""
+
 _FEW_ROWS: Final = 25
 """Removals up to this size pass the guard, which would otherwise stop small clean-ups."""
 
@@ -94,25 +97,33 @@ def count_rows(sql: Sql, removal: Removal) -> int:
     return sum(sql.count(removal.endpoint.name, build_condition(each)) for each in portions)
 
 
-def guard(endpoint: Endpoint, rows: int, total: int, limit: Decimal, option: str) -> None:
+def guard(endpoint: Endpoint, rows: int, total: int, limit: Decimal, command: str) -> None:
     """
     Refuse to remove *rows* of *total* if that is more than the share *limit*, and more than 25.
 
     Args:
-        option: What the command needs besides ``--max-deletes``.
+        command: The command to repeat, without ``--max-deletes``.
 
     Raises:
         GuardError: Names the command that removes them all the same.
     """
     if rows <= _FEW_ROWS or rows <= limit * total:
         return
-    command = " ".join(filter(None, ("harvest-source sync", option, "--max-deletes 100%")))
     msg = (
         f"Not deleting {rows:,} of {total:,} {endpoint.name} "
-        f"({Decimal(rows) / total:.0%}, limit {limit:.0%}). A token that sees fewer rows looks "
-        f"the same as a mass delete. If they are really gone: {command}"
+        f"({_write_percent_above(limit, Decimal(rows) / total)}, limit "
+        f"{(limit * 100).normalize():f}%). A token that sees fewer rows looks the same as a mass "
+        f"delete. If they are really gone: {command} --max-deletes 100%"
     )
     raise GuardError(msg)
+
+
+def _write_percent_above(limit: Decimal, share: Decimal) -> str:
+    """Write *share*, which is above *limit*, with as few decimals as show that it is."""
+    percent = share * 100
+    shown = (n for n in range(_MOST_PLACES) if round(percent, n) > limit * 100)
+    places = next(shown, _MOST_PLACES)
+    return f"{percent:.{places}f}%"
 
 
 def iter_rows(sql: Sql, removal: Removal) -> Iterator[list[DeletedRow]]:

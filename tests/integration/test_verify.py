@@ -768,3 +768,19 @@ def test_a_wrong_row_beside_a_running_timer_is_mended(open_lab: OpenLab) -> None
     assert (report.exit_code, report.mended) == (0, True)
     assert_equal(lab, "time_entries")
     assert not lab.verify(fix=True).mended
+
+
+@pytest.mark.rare
+def test_what_the_guard_stops_is_removed_by_the_command_that_it_names(open_lab: OpenLab) -> None:
+    """More than a fifth is gone: exit 5 and verify --fix --max-deletes, which then mends it."""
+    lab = open_lab.loaded("time_entries", entries=200)
+    lab.rest()
+    for record in lab.server.rows("time_entries")[:60]:
+        lab.server.delete("time_entries", record["id"])
+    lab.rest()
+    refused = lab.verify(fix=True)
+    assert refused.exit_code == 5
+    (failure,) = refused.run_log.failures
+    assert "harvest-source verify --fix --max-deletes 100%" in str(failure.error)
+    assert lab.verify(fix=True, max_deletes="100%").exit_code == 0
+    assert_equal(lab, "time_entries")

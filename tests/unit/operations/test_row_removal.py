@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -406,6 +406,32 @@ def test_what_the_guard_refuses_is_not_loaded(shelf: Shelf) -> None:
         finish_owed(workspace)
         assert len(ids(warehouse, "invoice_payments")) == 43
         assert owed(warehouse) == ["invoice_payments"]
+
+
+@pytest.mark.parametrize(
+    ("is_verify", "option", "command"),
+    [
+        (False, "", "harvest-source sync"),
+        (False, "--deletes", "harvest-source sync --deletes"),
+        (True, "--deletes", "harvest-source verify --fix"),
+    ],
+)
+def test_the_guard_names_the_command_that_it_stopped(
+    shelf: Shelf, is_verify: bool, option: str, command: str
+) -> None:
+    """A person who repeats it with --max-deletes gets what the first one was to do."""
+    many = [
+        {"account_id": 7, "invoice_id": 2, "id": n, "_dlt_id": f"{n}", "_dlt_load_id": "1"}
+        for n in range(200, 240)
+    ]
+    with shelf.open() as warehouse:
+        with warehouse.sql() as sql:
+            sql.insert(PAYMENTS.name, many)
+        workspace = replace(build_workspace(warehouse), is_verify=is_verify)
+        gone = Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),))
+        assert not RowRemoval(workspace, option).add([gone], limit=Decimal("0.2"))
+    (failure,) = workspace.run_log.failures
+    assert str(failure.error).endswith(f"really gone: {command} --max-deletes 100%")
 
 
 def test_the_guard_counts_before_any_row_is_loaded(shelf: Shelf) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -139,6 +140,8 @@ def test_every_history_is_keyed_by_account_and_id() -> None:
 
 # The guard.
 
+SYNC = "harvest-source sync"
+
 
 @pytest.mark.parametrize(
     ("rows", "total", "limit", "refused"),
@@ -153,12 +156,28 @@ def test_every_history_is_keyed_by_account_and_id() -> None:
 def test_the_guard(rows: int, total: int, limit: str, refused: bool) -> None:
     """The guard refuses a removal of more than the limit and more than 25 rows."""
     if not refused:
-        guard(INVOICES, rows, total, Decimal(limit), "--deletes")
+        guard(INVOICES, rows, total, Decimal(limit), SYNC)
         return
-    with pytest.raises(GuardError, match="sync --deletes --max-deletes 100%"):
-        guard(INVOICES, rows, total, Decimal(limit), "--deletes")
-    with pytest.raises(GuardError, match="sync --max-deletes 100%"):
-        guard(INVOICES, rows, total, Decimal(limit), "")
+    with pytest.raises(GuardError, match=r"gone: harvest-source sync --max-deletes 100%$"):
+        guard(INVOICES, rows, total, Decimal(limit), SYNC)
+
+
+@pytest.mark.parametrize(
+    ("rows", "total", "limit", "words"),
+    [
+        (4812, 5010, "0.2", "(96%, limit 20%)"),
+        (26, 129, "0.2", "(20.2%, limit 20%)"),
+        (2001, 10_000, "0.2", "(20.01%, limit 20%)"),
+        (30, 100, "0.005", "(30%, limit 0.5%)"),
+        (26, 5_000_000, "0", "(0.001%, limit 0%)"),
+    ],
+)
+def test_the_guard_shows_that_the_share_is_above_the_limit(
+    rows: int, total: int, limit: str, words: str
+) -> None:
+    """Both rounded to 20 %, a person could not see what is wrong."""
+    with pytest.raises(GuardError, match=re.escape(words)):
+        guard(INVOICES, rows, total, Decimal(limit), SYNC)
 
 
 # In a DuckDB file.
