@@ -42,7 +42,7 @@ def test_a_line_says_who_asked_what(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_it_is_appended_to_and_begun_anew_by_size(tmp_path: Path) -> None:
+def test_the_log_is_appended_to_and_rotated_by_size(tmp_path: Path) -> None:
     """A full file gets a number; the oldest is deleted, and no line is lost before that."""
     path = tmp_path / "access.log"
     path.write_text('{"old": 1}\n')
@@ -75,7 +75,7 @@ def test_threads_write_whole_lines(tmp_path: Path) -> None:
     assert len(lines(path)) == 160
 
 
-def test_two_processes_begin_a_new_file_once(tmp_path: Path) -> None:
+def test_two_processes_rotate_the_log_once(tmp_path: Path) -> None:
     """If several writers see a full file, one renames it; no line or file is lost early."""
     path, writers, each = tmp_path / "access.log", 4, 150
     logs = [AccessLog(path, "work", print, max_bytes=500, keep=1000) for _ in range(writers)]
@@ -105,7 +105,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     assert "access_log" in told[0]
 
 
-def test_every_try_is_told_with_its_rows(start: Start, tmp_path: Path) -> None:
+def test_every_attempt_is_logged_with_its_rows(start: Start, tmp_path: Path) -> None:
     """Failed attempts too; a page has its rows, an object one, a refusal none; never the query."""
     bench = start()
     log = AccessLog(tmp_path / "access.log", "default", print)

@@ -107,7 +107,7 @@ def test_a_wrong_state_outweighs_an_error() -> None:
         ("code=", "no code"),
     ],
 )
-def test_a_refusal_is_told_in_its_words(query: str, says: str) -> None:
+def test_a_refused_redirect_is_reported_with_its_reason(query: str, says: str) -> None:
     """The message is short and printable, and names the next step."""
     tried = attempt()
     with pytest.raises(SignInError, match=says) as caught:
@@ -116,7 +116,7 @@ def test_a_refusal_is_told_in_its_words(query: str, says: str) -> None:
     assert "auth login" in str(caught.value)
 
 
-def test_the_browser_is_shown_how_it_went() -> None:
+def test_the_last_page_shows_the_result_of_the_login() -> None:
     """The last page waits for the tokens, reports the result, and is never cached."""
     with open_callback(BACK) as callback, browsing(f"{callback.redirect_url}?code=1") as seen:
         got: list[str] = []
@@ -129,7 +129,7 @@ def test_the_browser_is_shown_how_it_went() -> None:
 
 
 @pytest.mark.parametrize("error", [SignInError("The code <was> refused."), ZeroDivisionError()])
-def test_a_login_that_fails_is_shown_too(error: Exception) -> None:
+def test_the_last_page_shows_a_failed_login_too(error: Exception) -> None:
     """The page has our own message; for a bug it says only that there was one."""
 
     def finish(_: str) -> str:
@@ -146,7 +146,7 @@ def test_a_login_that_fails_is_shown_too(error: Exception) -> None:
     assert ("The code &lt;was&gt; refused." if known else "See the terminal") in seen[0].text
 
 
-def test_no_redirect_arrives() -> None:
+def test_the_wait_for_a_redirect_times_out() -> None:
     """The time limit ends the wait and names the next step; then the port is closed."""
     with (
         open_callback(BACK) as callback,
@@ -174,7 +174,7 @@ def visit_twice(callback: Callback) -> list[int]:
     return codes
 
 
-def test_one_visit_counts_and_other_pages_are_none() -> None:
+def test_only_the_first_answer_counts_and_side_requests_are_ignored() -> None:
     """A browser's side requests end nothing, and a second answer is refused."""
     with open_callback(BACK) as callback:
         assert visit_twice(callback) == [404, 200, 410]
@@ -206,7 +206,7 @@ def test_a_stray_visit_is_refused_and_the_wait_goes_on() -> None:
     assert got == ["1"]
 
 
-def test_strays_do_not_stretch_the_wait() -> None:
+def test_stray_visits_do_not_extend_the_time_limit() -> None:
     """However many arrive, the login's time limit holds."""
     with open_callback(BACK) as callback:
         over = threading.Event()
@@ -223,7 +223,7 @@ def test_strays_do_not_stretch_the_wait() -> None:
         visitor.join()
 
 
-def test_a_connection_that_never_asks_holds_nothing_up() -> None:
+def test_a_connection_without_a_request_does_not_block_the_login() -> None:
     """Browsers open some connections speculatively."""
     with open_callback(BACK) as callback:
         port = urlsplit(callback.redirect_url).port or 0
@@ -233,7 +233,7 @@ def test_a_connection_that_never_asks_holds_nothing_up() -> None:
             assert seen[0].status_code == 200
 
 
-def test_the_port_may_be_chosen_and_may_be_taken() -> None:
+def test_a_chosen_port_that_is_in_use_is_refused() -> None:
     """A taken port is refused, with the options that help, before a browser opens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -255,7 +255,7 @@ def test_the_port_may_be_chosen_and_may_be_taken() -> None:
         "x",
     ],
 )
-def test_only_this_machine_is_listened_at(url: str) -> None:
+def test_a_redirect_address_on_another_machine_is_refused(url: str) -> None:
     """Answers to any other registered address have to be pasted."""
     with pytest.raises(ConfigError, match="--no-browser"), open_callback(url):
         pass

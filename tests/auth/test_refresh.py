@@ -46,7 +46,7 @@ def kept(bench: Bench) -> Tokens:
     return login.tokens
 
 
-def test_a_token_that_lasts_is_used_as_it_is(start: Start) -> None:
+def test_a_token_valid_for_more_than_a_day_is_not_renewed(start: Start) -> None:
     """While more than a day is left, the identity host is not asked."""
     bench = start()
     auth = bench.token(bench.keep(bench.issue()))
@@ -55,7 +55,7 @@ def test_a_token_that_lasts_is_used_as_it_is(start: Start) -> None:
     assert bench.token_requests == 0
 
 
-def test_it_is_renewed_a_day_before_its_end(start: Start) -> None:
+def test_a_token_is_renewed_a_day_before_it_expires(start: Start) -> None:
     """A run of several hours never reaches the end of its token."""
     bench = start()
     first = bench.issue()
@@ -68,7 +68,7 @@ def test_it_is_renewed_a_day_before_its_end(start: Start) -> None:
     assert kept(bench).expires_at == bench.clock.now() + timedelta(days=14)
 
 
-def test_a_short_life_is_used_for_nine_tenths(start: Start) -> None:
+def test_a_short_lived_token_is_used_for_nine_tenths_of_its_life(start: Start) -> None:
     """Tokens that last an hour are not renewed all the time."""
     bench = start(access_s=3600)
     auth = bench.token(bench.keep(bench.issue(3600)))
@@ -94,7 +94,7 @@ def test_a_refused_token_is_renewed_and_the_request_sent_again(start: Start) -> 
     assert bench.refreshes == 1
 
 
-def test_a_new_token_that_is_refused_too_ends_it(start: Start) -> None:
+def test_no_second_exchange_follows_if_the_new_token_is_refused_too(start: Start) -> None:
     """If the account itself is refused, the token is exchanged only once."""
     bench = start()
     first = bench.issue()
@@ -107,7 +107,7 @@ def test_a_new_token_that_is_refused_too_ends_it(start: Start) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v2/oauth2/token", "/api/v1/oauth2/token"])
-def test_both_token_addresses(start: Start, path: str) -> None:
+def test_either_token_address_can_be_configured(start: Start, path: str) -> None:
     """Old documents name another address; either can be configured."""
     bench = start()
     auth = bench.token(bench.keep(Tokens(refresh_token=bench.issue().refresh_token)),
@@ -124,7 +124,9 @@ def test_the_token_address_stays_on_its_host(path: str) -> None:
 
 
 @pytest.mark.parametrize("oauth", [{}, {"omit_refresh": True}, {"rotate": True}])
-def test_whatever_becomes_of_the_refresh_token(start: Start, oauth: dict[str, bool]) -> None:
+def test_the_next_refresh_works_whether_or_not_the_refresh_token_changes(
+    start: Start, oauth: dict[str, bool]
+) -> None:
     """Whether the answer has the same refresh token, none or another, the next refresh works."""
     bench = start(**oauth)
     first = bench.issue()
@@ -137,7 +139,7 @@ def test_whatever_becomes_of_the_refresh_token(start: Start, oauth: dict[str, bo
 
 
 @pytest.mark.parametrize("fault", ["server_error", "unavailable_html", "cut_before_headers"])
-def test_trouble_of_the_identity_host_is_waited_out(start: Start, fault: str) -> None:
+def test_errors_of_the_identity_host_are_retried(start: Start, fault: str) -> None:
     """5xx and broken connections are retried, as everywhere."""
     bench = start(rotate=True)
     auth = bench.token(bench.keep(replace(bench.issue(), access_token="")))
@@ -146,7 +148,7 @@ def test_trouble_of_the_identity_host_is_waited_out(start: Start, fault: str) ->
     assert bench.refreshes == 1
 
 
-def test_lasting_trouble_is_named(start: Start) -> None:
+def test_a_lasting_error_of_the_identity_host_is_named(start: Start) -> None:
     """The client gives up with the identity host's error, not as if the login were revoked."""
     bench = start()
     auth = bench.token(bench.keep(replace(bench.issue(), access_token="")))
@@ -155,7 +157,7 @@ def test_lasting_trouble_is_named(start: Start) -> None:
         bench.ask(auth)
 
 
-def test_a_token_that_still_works_outlasts_trouble(start: Start) -> None:
+def test_the_old_token_is_used_if_an_early_renewal_fails(start: Start) -> None:
     """A failed early renewal is no error: it warns, and the old token is used while it lasts."""
     bench = start()
     auth = bench.token(bench.keep(bench.issue()))
@@ -209,7 +211,7 @@ def test_signing_in_again_revives_a_run(start: Start) -> None:
     bench.ask(auth)
 
 
-def test_an_app_that_is_not_known_is_told_from_a_dead_login(start: Start) -> None:
+def test_an_unknown_app_is_distinguished_from_a_dead_login(start: Start) -> None:
     """invalid_client names the two settings to check, and shows neither value."""
     bench = start()
     app = replace(bench.app(), client_secret="not-the-secret")
@@ -261,7 +263,7 @@ def test_an_error_never_repeats_what_was_sent(start: Start) -> None:
     assert first.refresh_token not in str(caught.value)
 
 
-def test_without_a_lifetime_only_a_refusal_renews(start: Start) -> None:
+def test_a_token_without_a_lifetime_is_renewed_only_after_a_401(start: Start) -> None:
     """Without expires_in the token is used until a 401."""
     bench = start()
     first = replace(bench.issue(), expires_at=None)
@@ -347,7 +349,7 @@ def test_a_kill_before_the_new_token_is_kept_can_be_redone(
     assert bench.refreshes == 2
 
 
-def test_a_kill_where_tokens_rotate_at_once_ends_in_clear_words(start: Start) -> None:
+def test_a_kill_after_a_rotation_leads_to_a_request_to_sign_in_again(start: Start) -> None:
     """The new token died with the process, so the error says to sign in again, which works."""
     bench = start(rotate=True)
     bench.keep(replace(bench.issue(), access_token=""))
@@ -381,7 +383,7 @@ class Disk:
 
 
 @pytest.mark.parametrize(("rotate", "says"), [(True, "sign in again"), (False, "another")])
-def test_a_token_that_cannot_be_kept_is_told(start: Start, rotate: bool, says: str) -> None:
+def test_a_token_that_cannot_be_kept_draws_a_warning(start: Start, rotate: bool, says: str) -> None:
     """The run continues with the token, and the warning says what follows for the next run."""
     bench = start(rotate=rotate)
     first = replace(bench.issue(), access_token="")
@@ -518,7 +520,7 @@ def test_a_login_that_was_removed_ends_the_run(start: Start) -> None:
     assert bench.token_requests == 0
 
 
-def test_a_vault_is_tried_with_a_file(start: Start) -> None:
+def test_the_vault_is_tested_by_writing_a_file(start: Start) -> None:
     """A test file is written: permissions say nothing about a full disk or about root."""
     bench = start(rotate=True)
     store = bench.keep(replace(bench.issue(), access_token=""))
@@ -533,7 +535,7 @@ def test_a_vault_is_tried_with_a_file(start: Start) -> None:
     bench.ask(bench.token(store))
 
 
-def test_a_command_is_a_place_if_it_is_there(start: Start) -> None:
+def test_a_token_command_suffices_if_it_can_be_started(start: Start) -> None:
     """Without a vault, a command that can be started suffices; a misspelt one does not."""
     bench = start(rotate=True)
     nowhere = NowhereTokenStore(replace(bench.issue(), access_token=""), "no home folder")
@@ -545,7 +547,7 @@ def test_a_command_is_a_place_if_it_is_there(start: Start) -> None:
     assert bench.token_requests == 1
 
 
-def test_a_key_that_goes_while_a_token_is_exchanged_costs_no_run(start: Start) -> None:
+def test_a_key_lost_during_a_token_exchange_does_not_fail_the_run(start: Start) -> None:
     """If the new token cannot be sealed, this run continues with it and warns."""
     bench = start(rotate=True)
     store = bench.keep(replace(bench.issue(), access_token=""))
@@ -557,7 +559,7 @@ def test_a_key_that_goes_while_a_token_is_exchanged_costs_no_run(start: Start) -
     assert auth.is_lost
 
 
-def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path) -> None:
+def test_the_token_command_gets_the_new_refresh_token(start: Start, tmp_path: Path) -> None:
     """The command gets the token alone on stdin, only if it is new: for a secrets manager."""
     bench = start(rotate=True)
     told = tmp_path / "told"
@@ -575,7 +577,7 @@ def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("command", "says"), [("false", "code 1"), ("/no/such", "not be started")])
-def test_a_command_that_fails_is_told(start: Start, command: str, says: str) -> None:
+def test_a_failing_token_command_draws_a_warning(start: Start, command: str, says: str) -> None:
     """The token is in the vault all the same; the warning contains no token."""
     bench = start(rotate=True)
     inner = bench.keep(replace(bench.issue(), access_token=""))
@@ -586,7 +588,7 @@ def test_a_command_that_fails_is_told(start: Start, command: str, says: str) -> 
     assert inner.read() == kept(bench)
 
 
-def test_a_command_is_handed_the_token_of_a_store_that_cannot_be_read(
+def test_the_token_command_gets_the_token_if_the_vault_is_unreadable(
     start: Start, tmp_path: Path
 ) -> None:
     """If the vault's key disappears during the exchange, only the command keeps the new token."""
@@ -642,7 +644,7 @@ def test_nothing_shows_the_tokens(start: Start) -> None:
         auth.__reduce_ex__(2)
 
 
-def test_a_command_with_a_zero_byte_is_none(start: Start) -> None:
+def test_a_token_command_with_a_zero_byte_is_refused(start: Start) -> None:
     """Such a command cannot start, which would show only after the token was exchanged."""
     bench = start()
     with pytest.raises(ConfigError, match="token_command is not a command"):

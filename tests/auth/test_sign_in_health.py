@@ -66,7 +66,7 @@ def states(report: HealthReport) -> dict[str, str]:
     return {each.report.profile: str(each.report.state) for each in report.sign_ins}
 
 
-def test_what_is_due_is_renewed_before_it_ends(bench: Bench) -> None:
+def test_a_sign_in_is_renewed_before_it_expires(bench: Bench) -> None:
     """An unused sign-in stays alive and reports its new expiry; others are left alone."""
     first = keep(bench, "anna", bench.issue())
     keep(bench, "berta", replace(bench.issue(), expires_at=None))
@@ -83,7 +83,7 @@ def test_what_is_due_is_renewed_before_it_ends(bench: Bench) -> None:
     assert bench.vault.read("anna", ACCOUNT).tokens == renewed  # type: ignore[union-attr]
 
 
-def test_an_identity_host_that_is_away_stops_one(bench: Bench) -> None:
+def test_an_unreachable_identity_host_affects_only_expired_sign_ins(bench: Bench) -> None:
     """The expired sign-in is unknown, not refused; the one that needs no token is valid."""
     keep(bench, "anna", replace(bench.issue(), access_token=""))
     keep(bench, "berta", bench.issue())
@@ -108,7 +108,7 @@ def test_an_expired_sign_in_that_cannot_be_renewed_needs_its_owner(bench: Bench)
     assert bench.token_requests == 2
 
 
-def test_an_unforeseen_error_stops_one(bench: Bench) -> None:
+def test_an_unexpected_error_stops_the_check_of_one_sign_in_only(bench: Bench) -> None:
     """A bug gives exit code 1, and the other sign-ins are checked."""
     tokens = [keep(bench, name, bench.issue()) for name in ("anna", "berta", "clara")]
 
@@ -125,7 +125,7 @@ def test_an_unforeseen_error_stops_one(bench: Bench) -> None:
     assert "ZeroDivisionError" in str(report.sign_ins[1].report.error)
 
 
-def test_two_looks_at_once_exchange_once(bench: Bench) -> None:
+def test_two_concurrent_checks_exchange_a_token_once(bench: Bench) -> None:
     """The vault's lock covers checks like syncs: the second check uses the new token."""
     bench.expire(keep(bench, "anna", replace(bench.issue(), expires_at=None)))
     bench.hold_until_refused(2)

@@ -47,7 +47,7 @@ def put(vault: Vault, value: Any, name: str = FILE) -> None:
     (vault.folder / name).write_text(json.dumps(value))
 
 
-def test_a_login_comes_back_as_it_went(vault: Vault) -> None:
+def test_a_saved_login_is_read_back_unchanged(vault: Vault) -> None:
     """Every field comes back, from a newly opened vault."""
     keep(vault)
     again = Vault(vault.folder, keys=vault.keys)
@@ -134,7 +134,7 @@ def test_a_file_that_is_no_vault_is_refused(vault: Vault, text: str) -> None:
         keep(vault)
 
 
-def test_another_key_is_refused_by_name(vault: Vault) -> None:
+def test_a_login_sealed_with_a_missing_key_names_that_key(vault: Vault) -> None:
     """The message names profile, account, the missing key and where it was looked for."""
     keep(vault)
     key_id = content(vault)["logins"]["1000001"]["key"]
@@ -154,7 +154,7 @@ def test_every_login_has_a_key_of_its_own() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 @pytest.mark.parametrize(("name", "mode"), [("", 0o755), (FILE, 0o640), ("key", 0o604)])
-def test_what_is_open_to_others_is_refused(vault: Vault, name: str, mode: int) -> None:
+def test_a_vault_readable_by_others_is_refused(vault: Vault, name: str, mode: int) -> None:
     """Reading and writing are both refused, with the command that fixes the permissions."""
     keep(vault)
     path = vault.folder / name
@@ -214,7 +214,7 @@ def test_forgetting_a_profile_leaves_the_others(vault: Vault) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "a.b", "a" * 65, "ä", "a b"])
-def test_a_profile_is_no_path(vault: Vault, name: str) -> None:
+def test_a_profile_name_cannot_be_a_path(vault: Vault, name: str) -> None:
     """A profile's name becomes a file name."""
     with pytest.raises(ConfigError, match="--profile"):
         check_profile(name)
@@ -263,7 +263,7 @@ def test_a_change_of_keys_on_a_full_disk_loses_nothing(vault: Vault) -> None:
     assert vault.read("default", "1000001") == LOGIN
 
 
-def test_a_key_of_the_environment_is_the_users_to_change(tmp_path: Path) -> None:
+def test_only_the_user_can_change_a_key_in_the_environment(tmp_path: Path) -> None:
     """The new key goes before the old one; without a new one the error says how."""
     old, new = make_key(), make_key()
     environment = {VARIABLE: old.write()}
@@ -313,7 +313,7 @@ def test_the_systems_keyring_comes_first(tmp_path: Path) -> None:
     assert len({*stored.values()}) == 2
 
 
-def test_a_key_elsewhere_still_opens(tmp_path: Path) -> None:
+def test_the_key_file_still_opens_logins_if_the_variable_is_set(tmp_path: Path) -> None:
     """A login sealed with the file's key still opens if the variable is set as well."""
     folder = tmp_path / "vault"
     vault = Vault(folder)
@@ -323,7 +323,7 @@ def test_a_key_elsewhere_still_opens(tmp_path: Path) -> None:
     assert Vault(folder, keys=Keys(places, print)).read("default", "1000001") == LOGIN
 
 
-def test_a_seed_is_recognised_and_not_shown() -> None:
+def test_a_seed_is_recognised_by_a_salted_digest() -> None:
     """Each digest has its own key, so that equal seeds differ and cannot be looked up."""
     one, other = make_digest("seed"), make_digest("seed")
     assert one != other
@@ -346,7 +346,7 @@ def test_errors_of_the_vault_hold_no_secret(vault: Vault) -> None:
     assert "secret" not in repr(replace(LOGIN))
 
 
-def test_keys_are_found_in_one_place_at_least(vault: Vault) -> None:
+def test_the_key_file_is_always_the_last_place(vault: Vault) -> None:
     """The file is always the last place."""
     assert isinstance(find_places(vault.folder, {})[-1], FilePlace)
 
@@ -408,7 +408,7 @@ def test_a_keyring_that_cannot_be_read_is_not_an_empty_one(
     assert vault.read("default", "1000001") == LOGIN
 
 
-def test_the_environments_key_stands_in_for_a_locked_keyring(tmp_path: Path) -> None:
+def test_a_key_in_the_environment_replaces_a_locked_keyring(tmp_path: Path) -> None:
     """The remedy in the message works, for reading and for writing."""
     backend, folder = Locked(ERRORS[0]), tmp_path / "vault"
     backend.error = None
@@ -422,7 +422,7 @@ def test_the_environments_key_stands_in_for_a_locked_keyring(tmp_path: Path) -> 
     assert open_vault(folder, backend).read("work", "1000001") == LOGIN
 
 
-def test_no_new_key_is_made_while_another_is_away(tmp_path: Path) -> None:
+def test_no_new_key_is_made_while_the_keyring_is_unavailable(tmp_path: Path) -> None:
     """Without a session bus there is no keyring and no key file: this is not a new vault."""
     backend, folder = Locked(ERRORS[0]), tmp_path / "vault"
     backend.error = None

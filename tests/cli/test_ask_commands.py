@@ -78,7 +78,9 @@ def test_statements_that_do_more_than_read_are_refused(bare: Run, warehouse: Pat
     assert warehouse.read_bytes() == before
 
 
-def test_no_warehouse_is_said_with_the_command_that_makes_one(bare: Run, folder: Path) -> None:
+def test_a_missing_warehouse_is_reported_with_the_command_to_create_one(
+    bare: Run, folder: Path
+) -> None:
     """The command exits with 6 and creates no file."""
     result = bare("list", "clients")
     assert (result.code, "harvest-source sync" in result.err) == (6, True)
@@ -120,14 +122,14 @@ def test_a_dataset_that_is_not_there_is_named(
     assert "There is no dataset nope. Tables are in:" in result.err
 
 
-def test_a_value_that_does_not_fit_names_a_command(bare: Run, warehouse: Path) -> None:
+def test_the_error_for_an_unsuitable_value_names_a_command(bare: Run, warehouse: Path) -> None:
     """The error names a command of the command line."""
     result = bare("get", "clients", "abc")
     assert result.code == 2
     assert "harvest-source tables" in result.err
 
 
-def test_a_query_that_is_not_text(bare: Run, warehouse: Path) -> None:
+def test_a_query_that_is_not_utf8_is_refused(bare: Run, warehouse: Path) -> None:
     """Bytes that are not UTF-8 are refused; a terminal with another encoding sends them."""
     result = bare("query", "SELECT '\udcff'")
     assert result.code == 2

@@ -37,7 +37,7 @@ def test_a_log_that_cannot_be_read_is_a_short_error(bare: Run, folder: Path) -> 
     assert bare(*log, "--json", "--since", "2026-01-01").json["calls"] == []
 
 
-def test_a_log_that_is_not_there(bare: Run, folder: Path) -> None:
+def test_a_missing_log_is_an_error(bare: Run, folder: Path) -> None:
     """A mistyped file name is an error, not an empty log."""
     refused = bare("ask", "log", "--audit-log", str(folder / "mpc.log"))
     assert refused.code == 2

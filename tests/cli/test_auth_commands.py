@@ -89,7 +89,7 @@ def test_a_denied_consent_is_refused(office: Sandbox, folder: Path) -> None:
     assert vault_files(folder) == []
 
 
-def test_no_redirect_arrives_in_time(office: Sandbox, folder: Path) -> None:
+def test_login_times_out_if_no_redirect_arrives(office: Sandbox, folder: Path) -> None:
     """The login exits with 3 after --timeout, and names the command to try again."""
     settings = {**app_settings(office), "BROWSER": "true %s"}
     result = run_command("auth", "login", "--timeout", "1", folder=folder.parent, settings=settings)
@@ -98,7 +98,7 @@ def test_no_redirect_arrives_in_time(office: Sandbox, folder: Path) -> None:
     assert vault_files(folder) == []
 
 
-def test_a_port_that_is_taken(office: Sandbox, folder: Path, bare: Run) -> None:
+def test_login_refuses_a_port_in_use(office: Sandbox, folder: Path, bare: Run) -> None:
     """Exit code 2 before a browser opens."""
     assert office.account_id
     with socket.socket() as taken:
@@ -122,7 +122,7 @@ def test_a_port_that_is_taken(office: Sandbox, folder: Path, bare: Run) -> None:
         (("--redirect-url", "http://["), "--no-browser"),
     ],
 )
-def test_options_that_cannot_work(
+def test_login_options_that_cannot_work_are_refused(
     office: Sandbox, bare: Run, arguments: tuple[str, ...], says: str
 ) -> None:
     """Exit code 2, and nothing is sent."""
@@ -132,7 +132,7 @@ def test_options_that_cannot_work(
     assert office.requests.counts() == {}
 
 
-def test_an_app_that_is_not_configured(
+def test_login_names_the_missing_app_setting(
     office: Sandbox, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If there is no terminal to ask on, the error names the missing setting."""
@@ -167,7 +167,7 @@ def test_a_token_that_does_not_work_is_not_kept(
 
 @pytest.mark.parametrize("arguments", [("--token",), ("--no-browser",)])
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape", None])
-def test_what_is_piped_in_is_no_text(
+def test_a_piped_token_that_is_not_text_is_refused(
     office: Sandbox,
     bare: Run,
     folder: Path,
@@ -186,7 +186,7 @@ def test_what_is_piped_in_is_no_text(
     assert vault_files(folder) == []
 
 
-def test_a_browser_that_cannot_be_called(office: Sandbox, folder: Path) -> None:
+def test_login_goes_on_if_the_browser_cannot_be_started(office: Sandbox, folder: Path) -> None:
     """BROWSER may hold anything: a warning, no traceback, and the login waits for its answer."""
     settings = {**app_settings(office), "BROWSER": 'browser "%s'}
     result = run_command("auth", "login", "--timeout", "1", folder=folder.parent, settings=settings)
@@ -195,7 +195,9 @@ def test_a_browser_that_cannot_be_called(office: Sandbox, folder: Path) -> None:
     assert "Traceback" not in result.err
 
 
-def test_one_of_several_accounts(say: Say, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_never_guesses_among_several_accounts(
+    say: Say, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """--account names one; otherwise the login is kept and a warning says what to do."""
     server = start(accounts=(1000001, 1000002), forecast_accounts=(77,))
     monkeypatch.delenv(TOKEN)
@@ -213,7 +215,7 @@ def test_one_of_several_accounts(say: Say, start: Start, monkeypatch: pytest.Mon
     assert "1000002" in refused.err
 
 
-def test_no_sign_in(office: Sandbox, bare: Run) -> None:
+def test_status_without_a_sign_in_exits_with_3(office: Sandbox, bare: Run) -> None:
     """status exits with 3, so that cron notices; logging out changes nothing."""
     assert office.account_id
     result = bare("auth", "status", "--json")
@@ -222,7 +224,9 @@ def test_no_sign_in(office: Sandbox, bare: Run) -> None:
     assert bare("auth", "logout", "--json").json["forgotten"] is False
 
 
-def test_a_dead_sign_in(office: Sandbox, say: Say, bare: Run) -> None:
+def test_a_dead_sign_in_is_found_by_check_and_stops_a_sync(
+    office: Sandbox, say: Say, bare: Run
+) -> None:
     """status shows it as kept; --check finds it dead (exit 3); a sync stops before any table."""
     sign_in(office, say)
     office.revoke(office.token)
@@ -246,7 +250,7 @@ def test_harvest_being_away_is_not_a_dead_sign_in(
     assert (result.code, result.json["state"]) == (4, "unknown")
 
 
-def test_the_configuration_counts_before_the_vault(
+def test_the_configuration_takes_precedence_over_the_vault(
     office: Sandbox, say: Say, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A secrets manager that dlt reads takes precedence; status shows the source, login warns."""
@@ -307,7 +311,9 @@ def test_profiles_may_share_an_app(office: Sandbox, folder: Path, bare: Run) -> 
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that even root cannot write")
-def test_nothing_can_be_kept(office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_token_is_exchanged_if_the_vault_cannot_be_written(
+    office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a place, no token is exchanged and no login starts; token_command is a place."""
     office.set_oauth(rotate=True)
     monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
@@ -329,7 +335,7 @@ def test_nothing_can_be_kept(office: Sandbox, bare: Run, monkeypatch: pytest.Mon
     assert "vault_path" in result.err
 
 
-def test_a_configured_refresh_token_is_only_the_beginning(
+def test_a_rotated_refresh_token_replaces_the_configured_one(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The token's rotated successor wins in every run until the configuration has another."""
@@ -350,7 +356,7 @@ def test_a_configured_refresh_token_is_only_the_beginning(
 
 
 @pytest.mark.parametrize("command", [("check",), ("auth", "status", "--check")])
-def test_looking_exchanges_no_token(
+def test_a_check_exchanges_no_refresh_token(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     """A look tries no refresh token; it tries a kept access token, and reports a refused one."""
@@ -374,7 +380,7 @@ def test_looking_exchanges_no_token(
     assert office.requests.counts()["oauth_token"] == 1
 
 
-def test_what_the_next_run_depends_on_is_said_in_any_case(
+def test_quiet_still_warns_that_a_new_token_was_not_kept(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``--quiet`` for cron hides warnings, but not that a new token was not kept."""
@@ -415,7 +421,7 @@ def test_a_revoked_login_stops_before_any_table(
     assert json.loads(runs[-1][1]) == {}
 
 
-def test_part_of_an_app_is_named(
+def test_an_incomplete_app_configuration_is_named(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refresh token without its app's secret cannot work."""
@@ -426,7 +432,7 @@ def test_part_of_an_app_is_named(
     assert "credentials.client_secret of the app" in result.err
 
 
-def test_the_key_is_changed(office: Sandbox, say: Say, bare: Run) -> None:
+def test_changing_the_key_reseals_all_profiles(office: Sandbox, say: Say, bare: Run) -> None:
     """All profiles are sealed with the new key, and still work."""
     sign_in(office, say)
     sign_in(office, say, "--profile", "work")

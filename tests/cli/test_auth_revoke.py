@@ -45,7 +45,7 @@ def still_takes(office: Sandbox, bare: Run, refresh: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("is_offered", [True, False])
-def test_a_sign_in_ends_whatever_harvest_offers(
+def test_revoke_works_whether_or_not_harvest_offers_revocation(
     office: Sandbox,
     anna: str,
     bare: Run,
@@ -75,7 +75,7 @@ def test_a_sign_in_ends_whatever_harvest_offers(
 @pytest.mark.parametrize(
     "fault", ["html", "redirect", "forbidden", "unauthorized", "invalid", "not_found"]
 )
-def test_an_answer_that_ends_nothing_is_not_believed(
+def test_revoke_distrusts_an_answer_that_does_not_end_the_token(
     office: Sandbox, anna: str, bare: Run, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """After any other page, or a refusal, the token still works, and the report says so."""
@@ -120,7 +120,9 @@ def test_an_app_that_is_not_accepted_is_named(
     assert "canary" not in result.err
 
 
-def test_a_sign_in_that_was_revoked_already(office: Sandbox, anna: str, bare: Run) -> None:
+def test_revoking_a_sign_in_that_was_already_revoked_succeeds(
+    office: Sandbox, anna: str, bare: Run
+) -> None:
     """If its owner revoked it in the browser before, the result is the same."""
     office.set_oauth(revocation=True)
     office.revoke(anna)
@@ -128,7 +130,7 @@ def test_a_sign_in_that_was_revoked_already(office: Sandbox, anna: str, bare: Ru
     assert (result.code, result.json["harvest"]) == (0, "ended")
 
 
-def test_harvest_being_away_keeps_no_sign_in(
+def test_revoke_forgets_the_sign_in_if_harvest_is_unreachable(
     office: Sandbox, anna: str, bare: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sign-in is forgotten; exit code 4 and a remedy, as Harvest may still accept it."""
@@ -157,7 +159,7 @@ def test_a_damaged_sign_in_can_be_ended(
     assert not path.exists()
 
 
-def test_a_personal_access_token_is_its_owners_to_revoke(
+def test_only_its_owner_can_revoke_a_personal_access_token(
     office: Sandbox, say: Say, bare: Run
 ) -> None:
     """Harvest ends it only on its page: it is forgotten here, and the report says so."""
@@ -168,7 +170,7 @@ def test_a_personal_access_token_is_its_owners_to_revoke(
     assert "oauth_revoke" not in office.requests.counts()
 
 
-def test_a_configured_token_is_still_used(
+def test_revoke_names_the_setting_of_a_configured_token(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """We cannot remove a setting: exit code 2 with its name, unless Harvest ended the token."""
@@ -187,7 +189,7 @@ def test_a_configured_token_is_still_used(
     assert bare("auth", "accounts").code == 3
 
 
-def test_a_name_that_does_not_exist(office: Sandbox, anna: str, bare: Run) -> None:
+def test_revoking_an_unknown_profile_is_an_error(office: Sandbox, anna: str, bare: Run) -> None:
     """A misspelt name must not look like a sign-in that has ended."""
     assert office.account_id
     assert anna
@@ -200,7 +202,9 @@ def test_a_name_that_does_not_exist(office: Sandbox, anna: str, bare: Run) -> No
     assert bare("auth", "status", "--profile", "anna", "--check").code == 0
 
 
-def test_what_lets_people_in_ends_first(office: Sandbox, anna: str, bare: Run) -> None:
+def test_revoke_ends_tokens_and_sessions_despite_a_failure(
+    office: Sandbox, anna: str, bare: Run
+) -> None:
     """Tokens and sessions end with the sign-in; a failure stops nothing, and can be repeated."""
     assert office.account_id
     assert anna

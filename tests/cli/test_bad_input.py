@@ -269,7 +269,7 @@ def make(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.parametrize("mistake", TEN + MORE, ids=lambda mistake: mistake.name)
-def test_a_mistake_is_refused_shortly(make: Run, mistake: Mistake) -> None:
+def test_a_mistake_is_refused_in_at_most_five_lines(make: Run, mistake: Mistake) -> None:
     """At most five lines name the cause and the remedy; the exit code is that of its kind."""
     assert_refusal(make(mistake), mistake)
 
@@ -293,7 +293,7 @@ def test_nothing_is_left_behind_by_a_refusal(make: Run, folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
-def test_a_file_that_is_no_database_stays_as_it_is(make: Run, folder: Path) -> None:
+def test_a_file_that_is_not_a_database_is_not_overwritten(make: Run, folder: Path) -> None:
     """A wrong file named with ``--database`` is refused, not overwritten."""
     make(TEN[-1])
     assert (folder / "notes.txt").read_text().startswith("Harvest hours")
@@ -325,7 +325,7 @@ def configure(folder: Path) -> Iterator[Callable[[str], None]]:
         ('[sources.harvest]\nclient_id = "1"', ("client_id", "credentials.client_id")),
     ],
 )
-def test_a_key_that_nothing_reads_is_refused(
+def test_an_unknown_configuration_key_is_refused(
     run: Run, folder: Path, configure: Callable[[str], None], text: str, says: tuple[str, ...]
 ) -> None:
     """A misspelt ``exclude`` would load the salaries that it names; the error has the full path."""
@@ -334,7 +334,7 @@ def test_a_key_that_nothing_reads_is_refused(
     assert_refusal(run("sync"), Mistake("key", 2, words))
 
 
-def test_keys_that_something_reads_pass(run: Run, configure: Callable[[str], None]) -> None:
+def test_known_configuration_keys_are_accepted(run: Run, configure: Callable[[str], None]) -> None:
     """Our keys pass, those of a profile, and dlt's own below our section."""
     configure(
         "[sources.harvest]\noverlap = 300\n[sources.harvest.schema]\nnaming = 'snake_case'\n"
@@ -345,7 +345,9 @@ def test_keys_that_something_reads_pass(run: Run, configure: Callable[[str], Non
 
 
 @pytest.mark.parametrize("command", ["sync", "check"])
-def test_settings_that_are_no_toml_are_named(shared: Sandbox, folder: Path, command: str) -> None:
+def test_a_settings_file_with_invalid_toml_is_named(
+    shared: Sandbox, folder: Path, command: str
+) -> None:
     """A syntax error in ``.dlt/config.toml`` is refused with the file's name."""
     (folder / ".dlt").mkdir()
     (folder / ".dlt" / "config.toml").write_text("[sources.harvest\n")
@@ -353,7 +355,7 @@ def test_settings_that_are_no_toml_are_named(shared: Sandbox, folder: Path, comm
     assert_refusal(result, Mistake("toml", 2, ("config.toml", "line 1")))
 
 
-def test_a_typing_error_in_the_secrets_does_not_show_them(shared: Sandbox, folder: Path) -> None:
+def test_a_syntax_error_in_the_secrets_does_not_show_them(shared: Sandbox, folder: Path) -> None:
     """The refusal of a broken ``secrets.toml`` quotes no line of it."""
     (folder / ".dlt").mkdir()
     broken = f'[sources.harvest.credentials]\naccess_token = "{SECRET}\n'
@@ -364,7 +366,7 @@ def test_a_typing_error_in_the_secrets_does_not_show_them(shared: Sandbox, folde
     assert_refusal(result, Mistake("toml", 2, ("secrets.toml",)))
 
 
-def test_a_file_in_another_encoding(folder: Path) -> None:
+def test_a_settings_file_in_another_encoding_is_refused(folder: Path) -> None:
     """The error has its absolute path, its encoding, and how to save it in the right one."""
     path = folder / ".dlt" / "secrets.toml"
     path.parent.mkdir()
@@ -430,7 +432,7 @@ def test_a_read_only_folder_is_refused(run: Run, folder: Path) -> None:
     assert_refusal(result, Mistake("read-only", 6, ("fixed/a.duckdb", "Nothing was read")))
 
 
-def test_several_accounts_and_none_chosen(
+def test_an_account_is_never_guessed_among_several(
     bare: Run, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token with two accounts is refused with both named; none is picked."""
@@ -440,7 +442,7 @@ def test_several_accounts_and_none_chosen(
     assert_refusal(bare("sync"), mistake)
 
 
-def test_the_owner_of_the_token_is_not_told(bare: Run, start: Start) -> None:
+def test_a_403_for_the_owner_of_the_token_is_refused(bare: Run, start: Start) -> None:
     """403 on ``users/me``, which every role may read: the token's owner is unknown."""
     start().fault("forbidden", table="users_me")
     refusal = Mistake("403", 3, ("403 on users/me", "archived", "developers"))
@@ -449,7 +451,9 @@ def test_the_owner_of_the_token_is_not_told(bare: Run, start: Start) -> None:
 
 
 @pytest.mark.rare
-def test_a_total_that_is_too_high(bare: Run, start: Start, folder: Path) -> None:
+def test_a_run_is_partial_if_fewer_rows_come_than_announced(
+    bare: Run, start: Start, folder: Path
+) -> None:
     """
     If fewer rows come than announced, the run is partial (exit 5), and the rows are loaded.
 
@@ -480,7 +484,7 @@ def test_a_port_in_use_is_refused(bare: Run, shared: Sandbox) -> None:
     assert_refusal(bare("sandbox", "--port", port), Mistake("port", 2, (port, "--port")))
 
 
-def test_no_command_shows_the_help(bare: Run) -> None:
+def test_the_bare_command_shows_the_help(bare: Run) -> None:
     """The bare command prints its help on stderr and counts as a usage error."""
     result = bare()
     assert result.code == 2
@@ -495,7 +499,7 @@ def test_the_real_command_refuses_alike(shared: Sandbox, folder: Path) -> None:
     assert_refusal(result, TEN[0])
 
 
-def test_a_token_is_no_argument(bare: Run) -> None:
+def test_no_option_takes_a_token(bare: Run) -> None:
     """No option takes a token, which would show in the process list."""
     result = bare("sync", "--token", SECRET)
     assert result.code == 2

@@ -73,7 +73,7 @@ def test_check_lists_settings_and_where_they_came_from(
     assert "hidden" not in shown.out
 
 
-def test_check_tells_what_a_member_may_not_read(bare: Run, start: Start) -> None:
+def test_check_marks_tables_that_a_member_may_not_read(bare: Run, start: Start) -> None:
     """Forbidden tables are marked and partial ones get a warning; neither is a failure."""
     server = start()
     server.set_role(server.token, "member")
@@ -93,7 +93,7 @@ def test_check_tells_what_a_member_may_not_read(bare: Run, start: Start) -> None
         (("--database", "nowhere/a.duckdb"), 6, "nowhere"),
     ],
 )
-def test_check_tells_of_a_destination_that_does_not_work(
+def test_check_reports_a_destination_that_does_not_work(
     run: Run, folder: Path, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     """The destination is tried as well; problems on Harvest's side are still reported."""
@@ -138,7 +138,7 @@ def test_tables_as_json(bare: Run) -> None:
     assert "invoices__line_items" in tables["invoices"]["children"]
 
 
-def test_keys_that_open_documents_are_not_among_the_columns(bare: Run) -> None:
+def test_document_keys_are_not_listed_as_columns(bare: Run) -> None:
     """``client_key`` and ``statement_key`` are left out of the tables, and so of this list."""
     out = bare("tables", "--json").out
     assert "client_key" not in out

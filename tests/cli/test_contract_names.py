@@ -142,7 +142,7 @@ def test_the_source_is_named_harvest() -> None:
     assert set(source.resources.selected) == selected
 
 
-def test_sync_takes_what_the_command_takes() -> None:
+def test_the_sync_function_takes_the_options_of_the_command() -> None:
     """Every option of ``harvest-source sync``, by the same name."""
     options = {option.removeprefix("--") for option in COMMANDS["sync"] - {"--sandbox"}}
     wanted = {option.replace("-", "_") for option in options} - {"no_deletes"}
@@ -197,7 +197,9 @@ def test_sync_by_its_default_names(run: Run, shared: Sandbox, folder: Path) -> N
     assert run("verify").code == 0
 
 
-def test_the_sandbox_keeps_to_names_of_its_own(bare: Run, folder: Path, tmp_path: Path) -> None:
+def test_the_sandbox_uses_its_own_database_and_pipeline_names(
+    bare: Run, folder: Path, tmp_path: Path
+) -> None:
     """harvest_sandbox.duckdb and pipeline harvest_sandbox, never the account's own names."""
     arguments = ("--sandbox", "--table", "clients", "--json")
     assert json.loads(bare("sync", *arguments).out)["status"] == "ok"

@@ -24,7 +24,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems set no
 
 @linux
 @pytest.mark.parametrize("limit", [400_000, 700_000])
-def test_too_little_memory_is_said_before_anything_is_read(folder: Path, limit: int) -> None:
+def test_too_little_memory_is_reported_before_anything_is_read(folder: Path, limit: int) -> None:
     """The sync exits with 2, the limit in units of ``ulimit``, and a remedy: no hang, no bug."""
     command = f"ulimit -v {limit}; exec {sys.executable} -m harvest_source sync --sandbox"
     done = subprocess.run(
@@ -52,7 +52,7 @@ def test_too_little_memory_is_said_before_anything_is_read(folder: Path, limit: 
         OSError(errno.ENOMEM, "Cannot allocate memory"),
     ],
 )
-def test_a_lack_that_shows_later_is_no_bug(error: Exception) -> None:
+def test_running_out_of_resources_later_is_not_reported_as_a_bug(error: Exception) -> None:
     """Whatever runs out first, and however often the error was wrapped."""
     wrapped = LookupError()
     wrapped.__cause__ = error

@@ -55,7 +55,7 @@ def test_the_help_lists_every_command(bare: Run) -> None:
     assert "..." not in result.out.split("Commands:")[1]
 
 
-def test_the_version_is_told(bare: Run) -> None:
+def test_the_version_is_printed(bare: Run) -> None:
     """``--version`` prints the package's version."""
     assert bare("--version").out == f"harvest-source, version {__version__}\n"
 
@@ -75,7 +75,7 @@ for command in (["--help"], ["sync", "--help"], ["tables"]):
 """
 
 
-def test_what_needs_no_dlt_does_not_load_it() -> None:
+def test_dlt_is_not_loaded_where_it_is_not_needed() -> None:
     """``import harvest_source``, help and ``tables`` do not load dlt."""
     done = subprocess.run([sys.executable, "-c", WITHOUT_DLT], capture_output=True, text=True)
     assert (done.stderr, done.returncode) == ("", 0)

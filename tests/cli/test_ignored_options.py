@@ -48,7 +48,7 @@ def test_an_option_that_would_be_ignored_is_refused(
     assert says in written.err + written.out
 
 
-def test_the_sandbox_takes_the_format_of_tables(
+def test_the_sandbox_keeps_the_table_format_option(
     bare: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The option was lost beside the sandbox's own settings, and the message asked for it again."""

@@ -57,7 +57,7 @@ def test_a_token_that_could_not_be_printed_is_not_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["²", "0", "x"])
-def test_a_port_that_is_none(scoped: Run, port: str) -> None:
+def test_an_invalid_port_is_refused(scoped: Run, port: str) -> None:
     """Python calls a superscript two a digit, but cannot parse it as a number."""
     assert scoped(*ADD, "ada", "--scope", "mine").code == 0
     refused = scoped("mcp", "--http", f"127.0.0.1:{port}")

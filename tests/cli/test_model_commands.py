@@ -13,14 +13,14 @@ from harvest_source.sandbox import Sandbox, agency_settings
 from tests.support.command import Run
 
 
-def test_without_dbt_the_extra_is_named(bare: Run) -> None:
+def test_models_without_dbt_name_the_extra_to_install(bare: Run) -> None:
     """The base install has no dbt: one sentence says how to install it."""
     result = bare("transform")
     assert result.code == 2
     assert "pip install 'harvest-source[dbt]'" in result.err
 
 
-def test_other_destinations_are_told_of_the_package(bare: Run) -> None:
+def test_other_destinations_are_referred_to_the_package(bare: Run) -> None:
     """Models are built in DuckDB and PostgreSQL; the package serves every adapter of dbt."""
     result = bare("transform", "--destination", "bigquery")
     assert result.code == 2
@@ -42,14 +42,14 @@ def test_variables_are_one_object(bare: Run, variables: str) -> None:
         ('{"harvest_as_of": "yesterday"}', "harvest_as_of is yesterday, which is not a date"),
     ],
 )
-def test_variables_are_known(bare: Run, variables: str, words: str) -> None:
+def test_unknown_and_invalid_variables_are_refused(bare: Run, variables: str, words: str) -> None:
     """dbt would ignore a mistyped name, and an invalid date would fail in every model."""
     result = bare("transform", "--vars", variables)
     assert result.code == 2
     assert words in result.err
 
 
-def test_the_package_is_named_and_copied(bare: Run, folder: Path) -> None:
+def test_the_package_folder_is_printed_or_copied(bare: Run, folder: Path) -> None:
     """Without PATH it prints the place, with PATH it copies; a non-empty folder is refused."""
     assert bare("dbt").out.strip() == str(PACKAGE)
     assert json.loads(bare("dbt", "--json").out) == {"status": "ok", "path": str(PACKAGE)}
@@ -65,7 +65,7 @@ def test_the_package_is_named_and_copied(bare: Run, folder: Path) -> None:
     assert "file/below (Not a directory). Name another folder." in refused.err
 
 
-def test_days_off_of_the_sandbox_are_known() -> None:
+def test_the_command_knows_the_tasks_for_days_off_in_the_sandbox() -> None:
     """No Harvest field says which tasks are days off; the command knows the sandbox's tasks."""
     with Sandbox(agency_settings(2000, limit=False)).start() as server:
         ids = {row["name"]: row["id"] for row in server.rows("tasks")}
@@ -75,7 +75,7 @@ def test_days_off_of_the_sandbox_are_known() -> None:
     } == SANDBOX_DAYS_OFF
 
 
-def test_models_of_an_account_that_was_not_read(
+def test_models_of_an_account_that_was_never_read_are_refused(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Models without a row would replace the existing ones."""

@@ -56,13 +56,13 @@ def oauth(server: Sandbox, **more: str) -> dict[str, str]:
     return {**settings, REFRESH_TOKEN: server.issue_tokens()["refresh_token"], **more}
 
 
-def test_a_token_of_the_configuration_needs_no_place(poor: Poor, shared: Sandbox) -> None:
+def test_a_configured_token_needs_no_vault(poor: Poor, shared: Sandbox) -> None:
     """A personal access token is not renewed, so nothing has to be stored."""
     assert poor("check", **build_settings(shared)).code == 0
     assert poor("auth", "status", **build_settings(shared)).code == 0
 
 
-def test_a_sync_with_oauth_keeps_its_token(poor: Poor, shared: Sandbox) -> None:
+def test_a_sync_without_a_vault_does_not_exchange_its_token(poor: Poor, shared: Sandbox) -> None:
     """With no place for new tokens, the refresh token is not exchanged; the error has remedies."""
     result = poor("sync", **oauth(shared))
     assert result.code == 3, result
@@ -73,7 +73,7 @@ def test_a_sync_with_oauth_keeps_its_token(poor: Poor, shared: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("words", [("check",), ("auth", "status"), ("auth", "status", "--check")])
-def test_a_look_says_that_there_is_no_place(
+def test_a_check_warns_that_there_is_no_vault(
     poor: Poor, shared: Sandbox, words: tuple[str, ...]
 ) -> None:
     """A look exchanges nothing, and warns that the next sync will stop."""
@@ -82,14 +82,14 @@ def test_a_look_says_that_there_is_no_place(
     assert NO_HOME in " ".join((result.out + result.err).split())
 
 
-def test_a_token_command_is_a_place(poor: Poor, shared: Sandbox) -> None:
+def test_a_token_command_replaces_the_vault(poor: Poor, shared: Sandbox) -> None:
     """The token command keeps the new token, so the sync runs."""
     settings = oauth(shared, SOURCES__HARVEST__TOKEN_COMMAND="cat")
     result = poor("sync", "--table", "clients", **settings)
     assert result.code == 0, result
 
 
-def test_without_any_token_the_places_are_named(poor: Poor) -> None:
+def test_the_error_for_a_missing_token_says_why_there_is_no_vault(poor: Poor) -> None:
     """The usual error also names the vault's place, and says why there is none."""
     result = poor("sync")
     assert result.code == 2, result
@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_written_is_named(poor: Poor, shared: Sandbox) -
     assert "--database" in said
 
 
-def test_settings_out_of_reach_are_not_gone_without(tmp_path: Path) -> None:
+def test_unreadable_settings_are_not_ignored(tmp_path: Path) -> None:
     """If this user may not read the folder, dlt would silently read no settings."""
     folder = tmp_path / "work"
     (folder / ".dlt").mkdir(parents=True)

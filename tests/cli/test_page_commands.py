@@ -34,7 +34,7 @@ def test_a_report_is_one_file(bare: Run, folder: Path) -> None:
     }
 
 
-def test_what_cannot_be_is_refused_and_nothing_is_written(bare: Run, folder: Path) -> None:
+def test_impossible_reports_are_refused_and_nothing_is_written(bare: Run, folder: Path) -> None:
     """No warehouse, models, folder or client of that name: exit 2 and the next step."""
     assert "harvest-source sync" in bare("report", "report.html").err
     made = MadeMarts(folder / "harvest_data.duckdb")
@@ -51,7 +51,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(bare: Run, folder: Pat
     assert [path.name for path in folder.iterdir()] == ["harvest_data.duckdb"]
 
 
-def test_a_missing_extra_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_reported(bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message has the command that installs it, and comes before all other checks."""
     lacking = {"report": ("no_such_library",), "app": ("no_such_library",)}
     monkeypatch.setattr(needs, "_MODULES", lacking)
@@ -62,7 +62,9 @@ def test_a_missing_extra_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> 
         assert library in result.err
 
 
-def test_a_port_that_is_taken_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_reported_with_the_option_to_change_it(
+    bare: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The message has the option that sets another port."""
     monkeypatch.setattr(needs, "_MODULES", {"app": ()})
     with socket.create_server(("127.0.0.1", 0)) as taken:

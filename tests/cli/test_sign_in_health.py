@@ -57,7 +57,7 @@ def count_exchanges(office: Sandbox) -> int:
     return office.requests.counts().get("oauth_token", 0)
 
 
-def test_two_work_and_one_is_revoked(
+def test_one_revoked_sign_in_among_three_is_reported(
     office: Sandbox, three: dict[str, str], bare: Run, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The look exits with 3, finds the others valid, and notifies by name, without a secret."""
@@ -86,7 +86,7 @@ def test_two_work_and_one_is_revoked(
     assert "canary" not in result.out + shown.out + shown.err
 
 
-def test_the_first_look_that_found_it_refused_is_kept(
+def test_the_time_of_the_first_refusal_is_kept(
     office: Sandbox, three: dict[str, str], bare: Run
 ) -> None:
     """Harvest does not say when it was revoked; a sign-in that works again has no such time."""
@@ -100,7 +100,7 @@ def test_the_first_look_that_found_it_refused_is_kept(
     assert found["berta"]["worked_at"]
 
 
-def test_another_login_has_a_past_of_its_own(
+def test_a_new_login_does_not_inherit_the_past_of_the_previous_one(
     office: Sandbox, three: dict[str, str], say: Say, bare: Run
 ) -> None:
     """A new login inherits neither the refusal nor the roles of the previous one."""
@@ -113,7 +113,7 @@ def test_another_login_has_a_past_of_its_own(
     assert (found["berta"]["refused_since"], found["berta"]["role_changes"]) == (None, [])
 
 
-def test_a_role_that_changed_is_told_once(
+def test_a_changed_role_is_notified_once(
     office: Sandbox, three: dict[str, str], bare: Run, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Since the login or the last look, even with ``--quiet``; a failed notice is sent again."""
@@ -135,7 +135,7 @@ def test_a_role_that_changed_is_told_once(
     assert len(post.got) == told
 
 
-def test_the_installation_is_looked_at_too(
+def test_configured_tokens_are_checked_too(
     office: Sandbox,
     three: dict[str, str],
     say: Say,
@@ -201,7 +201,7 @@ def test_a_revoked_login_is_asked_about_once(office: Sandbox, folder: Path, bare
     assert access not in json.dumps(found)
 
 
-def test_a_host_that_is_away_needs_no_owner(
+def test_an_unreachable_harvest_does_not_call_for_the_owners(
     three: dict[str, str], bare: Run, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The look exits with 4 and sends no notification; no sign-in counts as refused."""
@@ -235,7 +235,7 @@ def test_a_damaged_login_stops_no_other(
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"format": "harvest-source looks 1", "vault": 7}'])
-def test_a_damaged_note_of_the_last_look_is_none(
+def test_a_damaged_note_of_the_last_check_is_rewritten(
     three: dict[str, str], bare: Run, folder: Path, content: str
 ) -> None:
     """The note neither grants nor refuses anything, so a damaged one is rewritten."""
@@ -247,7 +247,9 @@ def test_a_damaged_note_of_the_last_look_is_none(
     assert json.loads(note.read_text())["vault"]["worked_at"]
 
 
-def test_what_cannot_be_kept_is_said(three: dict[str, str], bare: Run, folder: Path) -> None:
+def test_a_note_that_cannot_be_written_is_reported(
+    three: dict[str, str], bare: Run, folder: Path
+) -> None:
     """Without the note the next look could not tell what changed."""
     assert three
     note = folder.parent / "data" / "harvest-source" / "vault" / "anna.look"
@@ -285,7 +287,7 @@ def test_without_check_nothing_is_sent(office: Sandbox, three: dict[str, str], b
     assert office.requests.counts() == {}
 
 
-def test_there_is_no_sign_in(office: Sandbox, bare: Run) -> None:
+def test_checking_all_without_any_sign_in_exits_with_3(office: Sandbox, bare: Run) -> None:
     """The look exits with 3, so that cron notices; --profile is refused beside --all."""
     assert office.account_id
     result = bare(*LOOK, "--json")

@@ -45,21 +45,21 @@ def test_a_report_that_cannot_be_printed_is_no_failure(tmp_path: Path) -> None:
     assert "answer could not be printed (No space left on device)" in done.stderr
 
 
-def test_an_error_is_said_when_its_report_cannot_be(tmp_path: Path) -> None:
+def test_an_error_is_printed_although_its_report_cannot_be(tmp_path: Path) -> None:
     """If ``--json`` goes to a full disk, a failed command still prints its error."""
     done = run_shell(tmp_path, "harvest sync --nowhere --json > /dev/full")
     assert done.returncode == 2
     assert "--nowhere" in done.stderr
 
 
-def test_full_stderr_costs_the_messages_only(tmp_path: Path) -> None:
+def test_a_full_stderr_loses_only_the_messages(tmp_path: Path) -> None:
     """The exit code and stdout stay the same."""
     done = run_shell(tmp_path, "harvest sync --nowhere --json 2> /dev/full")
     assert done.returncode == 2
     assert '"status": "error"' in done.stdout
 
 
-def test_closed_streams_spoil_nothing(tmp_path: Path) -> None:
+def test_closed_streams_do_not_corrupt_files_opened_later(tmp_path: Path) -> None:
     """No file opened meanwhile gets the number of a closed stream."""
     done = run_shell(tmp_path, "harvest sync --sandbox --table clients <&- >&- 2>&-")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -67,7 +67,7 @@ def test_closed_streams_spoil_nothing(tmp_path: Path) -> None:
         assert connection.sql("SELECT count(*) > 0 FROM harvest.clients").fetchall() == [(True,)]
 
 
-def test_a_narrow_encoding_gets_escapes(tmp_path: Path) -> None:
+def test_an_ascii_terminal_gets_escapes(tmp_path: Path) -> None:
     """A terminal that supports only ASCII gets escapes."""
     text = "print('\\u96ea')"
     code = f"from harvest_source.cli.streams import prepare_streams; prepare_streams(); {text}"
@@ -75,7 +75,7 @@ def test_a_narrow_encoding_gets_escapes(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "\\u96ea\n"), done.stderr
 
 
-def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
+def test_a_deleted_current_folder_is_reported(tmp_path: Path) -> None:
     """The user has to change to another folder: no bug, and no traceback."""
     (tmp_path / "gone").mkdir()
     done = run_shell(tmp_path, 'cd gone && rmdir ../gone && harvest query "SELECT 1"')

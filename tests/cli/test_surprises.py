@@ -40,7 +40,7 @@ def broken(bare: Run) -> Iterator[Run]:
     del cli.main.commands["broken"]
 
 
-def test_our_own_bug_is_called_one(broken: Run) -> None:
+def test_a_bug_is_reported_as_a_bug(broken: Run) -> None:
     """A bug exits with 1, is called a bug, and says how to get the traceback."""
     done = broken()
     assert done.code == 1
@@ -66,7 +66,9 @@ def test_a_bug_is_json_too(broken: Run) -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_an_interrupt_ends_in_order(start: Start, folder: Path, as_json: bool) -> None:
+def test_an_interrupt_exits_with_130_and_one_line(
+    start: Start, folder: Path, as_json: bool
+) -> None:
     """Ctrl-C while Harvest is asked: exit code 130, one line, and what was loaded stays."""
     server = start()
     asked = threading.Event()
@@ -84,7 +86,7 @@ def test_an_interrupt_ends_in_order(start: Start, folder: Path, as_json: bool) -
     assert len(Result(130, out, err).complaints.splitlines()) <= 1
 
 
-def test_a_reader_that_has_seen_enough_is_no_bug(folder: Path) -> None:
+def test_a_closed_pipe_is_not_reported_as_a_bug(folder: Path) -> None:
     """``harvest-source tables | head -1``: one line, no complaint, exit code 0."""
     piped = f"{sys.executable} -m harvest_source tables | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(

@@ -75,7 +75,7 @@ def test_json_is_one_object_of_the_promised_shape(run: Run, shared: Sandbox) -> 
     assert result.complaints == ""
 
 
-def test_a_log_for_programs_has_a_line_for_each_table_and_one_for_the_run(
+def test_the_json_log_has_a_line_for_each_table_and_one_for_the_run(
     run: Run, shared: Sandbox
 ) -> None:
     """``--log-format json``: times, rows and errors as lines on stderr; nothing on stdout."""
@@ -202,7 +202,7 @@ def test_a_forbidden_table_is_skipped_by_name(bare: Run, start: Start) -> None:
 
 
 @pytest.mark.rare
-def test_one_of_two_accounts_fails_alone(
+def test_a_failing_account_does_not_stop_the_other(
     bare: Run, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An account that the token does not reach fails by name; the other one lands."""
@@ -237,7 +237,7 @@ def test_since_bounds_the_run(bare: Run, start: Start, folder: Path) -> None:
     assert result.json["tables"]["time_entries"]["rows"] == expected < 300
 
 
-def test_excluded_columns_do_not_land(run: Run, folder: Path) -> None:
+def test_excluded_columns_are_not_loaded(run: Run, folder: Path) -> None:
     """``--exclude users.email`` leaves the column out of the table."""
     assert run("sync", "--table", "users", "--exclude", "users.email", *PLACE).code == 0
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
@@ -248,7 +248,7 @@ def test_excluded_columns_do_not_land(run: Run, folder: Path) -> None:
 
 
 @pytest.mark.rare
-def test_a_full_refresh_removes_what_is_gone(bare: Run, start: Start, folder: Path) -> None:
+def test_a_full_refresh_removes_deleted_rows(bare: Run, start: Start, folder: Path) -> None:
     """``--full-refresh`` removes a row that Harvest no longer has, and says so."""
     server = start()
     options = ("sync", "--table", "contacts", "--json", *PLACE)

@@ -80,7 +80,9 @@ def flatten(result: Result, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_file_that_cannot_be_opened(run: Run, folder: Path, fault: str) -> None:
+def test_all_commands_report_an_unusable_file_in_the_same_words(
+    run: Run, folder: Path, fault: str
+) -> None:
     """Every command exits with 6 and says in the same words what is wrong and what to do."""
     damage, says = FAULTS[fault]
     damage(make_warehouse(folder / NAME))
@@ -100,7 +102,7 @@ def unreadable(path: Path) -> Iterator[None]:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_of_another_user(run: Run, folder: Path) -> None:
+def test_an_unreadable_file_of_another_user_is_reported(run: Run, folder: Path) -> None:
     """The error says that this user cannot read it."""
     with unreadable(make_warehouse(folder / NAME)):
         for name, command in COMMANDS.items():
@@ -109,7 +111,7 @@ def test_a_file_of_another_user(run: Run, folder: Path) -> None:
             assert "cannot be read by this user" in flatten(result, folder), (name, result)
 
 
-def test_a_file_that_another_process_writes(
+def test_a_file_locked_by_another_process_is_reported(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Commands exit with 6 and name the process. Questions wait by their own clock: test_ask.py."""
@@ -122,7 +124,7 @@ def test_a_file_that_another_process_writes(
                 assert f"(PID {holder.pid})" in flatten(result, folder), (name, result)
 
 
-def test_a_look_needs_no_file_of_its_own(
+def test_reading_commands_work_beside_another_reader(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``status``, ``export`` and questions work beside a reader; only writers are refused."""

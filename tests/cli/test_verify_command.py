@@ -45,7 +45,7 @@ def test_verify_without_a_warehouse(run: Run, folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_a_sheet_that_cannot_be_written_is_said_before_the_work(run: Run, folder: Path) -> None:
+def test_an_unwritable_report_file_is_refused_before_the_comparison(run: Run, folder: Path) -> None:
     """Comparing takes minutes, so a mistyped folder is refused first."""
     result = run("verify", "--html", "none/sheet.html")
     assert (result.code, list(folder.iterdir())) == (2, [])

@@ -63,14 +63,14 @@ def test_everything_is_built_and_tested(built: Built) -> None:
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_marts_say_what_harvests_reports_say(built: Built, report: str) -> None:
+def test_marts_equal_harvests_reports(built: Built, report: str) -> None:
     """Budgets, hours, amounts and uninvoiced amounts equal those of Harvest's own reports."""
     found = REPORTS[report](built.lab)
     assert found.values > 0
     assert found.differences == []
 
 
-def test_parts_add_up(built: Built) -> None:
+def test_parts_add_up_to_their_totals(built: Built) -> None:
     """Lines add up to invoices, collected amounts to payments, months to fees, days to months."""
     mart = built.lab.mart
     lines: dict[int, Decimal] = defaultdict(Decimal)
@@ -112,7 +112,7 @@ def test_fees_are_spread_to_the_cent(built: Built) -> None:
 
 @pytest.mark.parametrize("how", ["copy", "alias"])
 @pytest.mark.parametrize("python", ["dbt_python", "dbt_python_1x"])
-def test_a_published_copy_stands(
+def test_a_published_copy_is_readable_under_any_name(
     built: Built, tmp_path: Path, request: pytest.FixtureRequest, python: str, how: str
 ) -> None:
     """Every table and view is readable in a renamed file, and attached under an alias."""
@@ -196,7 +196,9 @@ def copied(built: Built, tmp_path: Path) -> ModelsLab:
     return ModelsCopy(built.lab, tmp_path)
 
 
-def test_a_failed_test_ends_with_5(copied: ModelsLab, dbt_python: Path) -> None:
+def test_a_failed_dbt_test_exits_with_5_and_publishes_nothing(
+    copied: ModelsLab, dbt_python: Path
+) -> None:
     """A duplicate row fails a test, and then nothing is published."""
     copied.alter("INSERT INTO clients BY NAME SELECT * FROM clients LIMIT 1")
     place = copied.folder / "published.duckdb"
@@ -206,7 +208,9 @@ def test_a_failed_test_ends_with_5(copied: ModelsLab, dbt_python: Path) -> None:
     assert not place.exists()
 
 
-def test_missing_tables_and_strange_values(copied: ModelsLab, dbt_python: Path) -> None:
+def test_missing_tables_are_empty_and_misfit_values_are_counted(
+    copied: ModelsLab, dbt_python: Path
+) -> None:
     """Tables and columns that were never loaded are empty; values that do not fit are counted."""
     copied.alter(
         "DROP TABLE estimates; DROP TABLE invoice_payments; DROP TABLE users__roles; "
@@ -223,7 +227,7 @@ def test_missing_tables_and_strange_values(copied: ModelsLab, dbt_python: Path) 
     assert {row["detail"] for row in misfits} == {"hours", "billable_rate"}
 
 
-def test_variables(copied: ModelsLab, dbt_python: Path, built: Built) -> None:
+def test_variables_change_the_models(copied: ModelsLab, dbt_python: Path, built: Built) -> None:
     """Variables set an earlier day, a shorter week, rounded hours, time off, and modules off."""
     tasks = {row["task_name"]: row["task_id"] for row in built.lab.mart("tasks")}
     variables = {
@@ -249,7 +253,7 @@ def test_variables(copied: ModelsLab, dbt_python: Path, built: Built) -> None:
     assert total(copied.mart("profitability_monthly"), "expense_cost") == 0
 
 
-def test_the_package_in_a_project_of_its_own(
+def test_the_package_works_in_a_users_own_project(
     copied: ModelsLab, dbt_python: Path, tmp_path: Path
 ) -> None:
     """`harvest-source dbt` names a folder for packages.yml; exchange rates are a seed there."""
@@ -280,7 +284,7 @@ def test_the_package_in_a_project_of_its_own(
     assert all(row["margin"] is None for row in months if row["currency"] == "CHF")
 
 
-def test_the_package_from_a_git_repository(
+def test_dbt_fetches_the_package_from_a_git_repository(
     copied: ModelsLab, dbt_python: Path, tmp_path: Path
 ) -> None:
     """If `packages.yml` names a subdirectory of a repository, dbt fetches and parses it."""
@@ -301,7 +305,9 @@ def test_the_package_from_a_git_repository(
 
 
 @pytest.mark.parametrize("dbt", ["1.10.5", "1.10.9"])
-def test_the_oldest_dbt(copied: ModelsLab, tmp_path: Path, built: Built, dbt: str) -> None:
+def test_the_package_builds_with_the_oldest_dbt(
+    copied: ModelsLab, tmp_path: Path, built: Built, dbt: str
+) -> None:
     """The package builds with the oldest dbt it accepts, and with the oldest the extra accepts."""
     core, place = f"dbt-core=={dbt}", tmp_path / "oldest"
     if dbt == "1.10.9":

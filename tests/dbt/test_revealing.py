@@ -81,7 +81,9 @@ def read_columns(path: Path, user: int | None = None) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("base", COMPUTED)
-def test_what_moves_with_a_rate_is_written_down(built: Built, tmp_path: Path, base: str) -> None:
+def test_computed_names_every_column_that_changes_with_a_rate(
+    built: Built, tmp_path: Path, base: str
+) -> None:
     """COMPUTED names every model column that changes with a rate; a new one has to be added."""
     before = read_columns(built.lab.database)
     after = read_columns(rebuild(built, tmp_path, CHANGES[base]))
@@ -94,7 +96,9 @@ def test_what_moves_with_a_rate_is_written_down(built: Built, tmp_path: Path, ba
     }
 
 
-def test_models_of_a_person_tell_of_that_person_alone(built: Built, tmp_path: Path) -> None:
+def test_models_of_one_persons_rows_equal_that_persons_part_of_the_whole(
+    built: Built, tmp_path: Path
+) -> None:
     """Models built from one person's rows alone show that person what the whole models show."""
     with duckdb.connect(str(built.lab.database), read_only=True) as connection:
         user, last = connection.execute(

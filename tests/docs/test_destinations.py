@@ -14,7 +14,7 @@ each_server = pytest.mark.parametrize("server", SERVERS, ids=lambda each: each.n
 IN_CI = ("duckdb", "postgres", "sqlite", "delta")
 
 
-def test_every_step_ended_well() -> None:
+def test_every_step_succeeded_for_every_destination() -> None:
     """Every step succeeded for every destination and version in the file, added steps included."""
     found: dict[str, dict[str, str]] = {}
     for each in read():
@@ -30,7 +30,7 @@ def test_rows_are_deleted_and_inserted(server: Server) -> None:
     assert find_strategy(server) == "delete-insert"
 
 
-def test_a_line_is_read_as_it_was_written() -> None:
+def test_a_written_line_is_read_back_unchanged() -> None:
     """A written line is read back unchanged, and no other text is a line."""
     for each in read():
         assert parse(str(each)) == each

@@ -95,7 +95,7 @@ def test_commands_in_the_text_exist(document: Path) -> None:
 
 
 @each_document
-def test_blocks_hold(document: Path) -> None:
+def test_every_code_block_is_valid(document: Path) -> None:
     """Every hand-written block has a kind that is checked; :data:`CHECKS` says how."""
     for block in iter_blocks(document.read_text()):
         assert block.kind in CHECKS, f"{relative(document)}:{block.line}"

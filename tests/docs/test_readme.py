@@ -18,20 +18,20 @@ def command_after(comment: str) -> str:
     return str(found[0])
 
 
-def test_it_is_read_in_five_minutes() -> None:
+def test_the_readme_is_short() -> None:
     """At most 180 lines and 9 KB, as details are in ``docs/``."""
     assert len(TEXT.splitlines()) <= LINES
     assert len(TEXT.encode()) <= BYTES
 
 
-def test_the_main_job_is_one_line_that_sets_itself_up() -> None:
+def test_the_sync_command_sets_up_its_own_environment() -> None:
     """The first command creates its environment, installs the clone and syncs the sandbox."""
     command = command_after("main job")
     assert "\n" not in command
     assert re.fullmatch(r"python3 -m venv .* pip install .*harvest-source sync --sandbox", command)
 
 
-def test_the_tests_are_one_line_that_sets_itself_up() -> None:
+def test_the_test_command_sets_up_its_own_environment() -> None:
     """The second command creates its environment, installs the tools and runs the suite."""
     command = command_after("tests")
     assert "\n" not in command

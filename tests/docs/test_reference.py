@@ -94,7 +94,7 @@ def read_settings(name: str) -> Any:
     return tomllib.loads(re.sub(r"^# (?=\w+ = |\[)", "", text, flags=re.MULTILINE))
 
 
-def test_the_settings_to_copy_are_keys() -> None:
+def test_the_example_settings_are_valid_keys() -> None:
     """Every key in ``.dlt/config.toml`` and in the example of secrets is one that is read."""
     settings = read_settings("config.toml")["sources"]["harvest"]
     secrets = read_settings("example.secrets.toml")["sources"]["harvest"]
@@ -138,6 +138,6 @@ def test_drivers_properties_lead_to_keys_and_options_that_exist() -> None:
         assert {*each.options} <= options, each.names
 
 
-def test_the_entry_of_the_registry_is_in_step() -> None:
+def test_the_registry_entry_has_the_current_version_and_command() -> None:
     """server.json has this version and the current command."""
     assert json.loads(SERVER_JSON.read_text()) == build_server_json()

@@ -135,7 +135,7 @@ def test_a_role_that_shrinks_in_a_long_read_moves_no_cursor(open_lab: OpenReadLa
     assert [lab.state(each) for each in LONG] == [{}, {}, {}]
 
 
-def test_the_first_list_of_a_run_may_come_from_a_cache(lab: ReadLab) -> None:
+def test_a_cached_first_list_of_a_run_replaces_nothing(lab: ReadLab) -> None:
     """Only later answers show that the list is old; then it replaces nothing either."""
     lab.read("roles", "clients")
     lab.server.fault("cache", path="roles|users/me")
@@ -148,7 +148,7 @@ def test_the_first_list_of_a_run_may_come_from_a_cache(lab: ReadLab) -> None:
     assert told.run_log.failures or told.run_log.unproven
 
 
-def test_the_last_payment_goes_as_the_one_before(open_lab: OpenReadLab) -> None:
+def test_the_last_payment_is_removed_like_any_other(open_lab: OpenReadLab) -> None:
     """A manager sees all payments of an invoice or none, so the last one leaves like any other."""
     lab = open_lab(**SMALL)
     tables = ("invoices", "invoice_payments")

@@ -21,7 +21,7 @@ def cursor_at(lab: ReadLab, table: str) -> datetime:
 
 
 @pytest.mark.parametrize("age", [True, False])
-def test_a_whole_list_of_yesterday_replaces_nothing(open_lab: OpenReadLab, age: bool) -> None:
+def test_an_outdated_whole_list_replaces_nothing(open_lab: OpenReadLab, age: bool) -> None:
     """If a cache serves yesterday's roles, with or without ``Age``, the old rows stay: exit 5."""
     lab = open_lab(**SMALL)
     lab.server.fault("cache", table="roles", age=age)
@@ -41,7 +41,7 @@ def test_a_whole_list_of_yesterday_replaces_nothing(open_lab: OpenReadLab, age: 
     assert_read(lab, "roles")
 
 
-def test_a_cache_that_asks_harvest_after_all_is_no_fault(open_lab: OpenReadLab) -> None:
+def test_a_cache_that_revalidates_on_the_second_request_is_no_error(open_lab: OpenReadLab) -> None:
     """The second request gets today's answer from the cache."""
     lab = open_lab(**SMALL)
     lab.server.fault("cache", table="roles", times=2)
@@ -69,7 +69,7 @@ def test_a_cached_answer_moves_no_cursor_past_an_edit(open_lab: OpenReadLab, hou
 
 
 @pytest.mark.parametrize("hours", [0, 48])
-def test_without_a_date_the_cursor_stays(open_lab: OpenReadLab, hours: int) -> None:
+def test_answers_without_a_date_move_no_cursor(open_lab: OpenReadLab, hours: int) -> None:
     """Rows are loaded; the cursor stays at the last date that Harvest gave, with a warning."""
     lab = open_lab(**SMALL)
     lab.read("clients")
@@ -85,7 +85,7 @@ def test_without_a_date_the_cursor_stays(open_lab: OpenReadLab, hours: int) -> N
     assert [each.kind for each in told.run_log.notices] == [NoticeKind.MISSING_DATE]
 
 
-def test_without_a_date_nothing_goes_by_replacement(open_lab: OpenReadLab) -> None:
+def test_a_list_without_a_date_replaces_nothing(open_lab: OpenReadLab) -> None:
     """A list with fewer rows may be yesterday's, so it replaces nothing."""
     lab = open_lab(**SMALL)
     tables = ("roles", REPORT, "invoice_payments")
@@ -132,7 +132,7 @@ def test_an_odd_empty_list_does_not_count_as_a_read_of_the_whole_table(
     assert told.run_log.unproven == []
 
 
-def test_a_schedule_of_a_clock_years_ahead_begins_anew(open_lab: OpenReadLab) -> None:
+def test_a_schedule_stored_by_a_clock_years_ahead_is_reset(open_lab: OpenReadLab) -> None:
     """A date that a wrong clock stored in the future postpones nothing for years."""
     lab = open_lab(**SMALL)
     tables = ("invoice_payments", REPORT)
@@ -151,7 +151,9 @@ def test_a_schedule_of_a_clock_years_ahead_begins_anew(open_lab: OpenReadLab) ->
 
 
 @pytest.mark.parametrize("is_behind", [False, True])
-def test_odd_dates_and_a_clock_behind_stop_no_proof(open_lab: OpenReadLab, is_behind: bool) -> None:
+def test_odd_dates_and_a_slow_clock_do_not_prevent_a_proof(
+    open_lab: OpenReadLab, is_behind: bool
+) -> None:
     """With a record dated 2031, or our clock three days behind, two reads prove what one cannot."""
     lab = open_lab(**SMALL, page_rows=8)
     lab.rest(DAY)

@@ -145,7 +145,7 @@ def test_a_failed_table_is_named(trouble: Trouble, table: str, error: type[Harve
 
 
 @pytest.mark.parametrize("table", [*FAULTS, *sorted(BELOW), FORBIDDEN])
-def test_a_failed_table_stays_as_it_was(trouble: Trouble, table: str) -> None:
+def test_a_failed_table_keeps_its_rows(trouble: Trouble, table: str) -> None:
     """A table that could not be read to its end keeps every row that it had."""
     key = table, trouble.lab.server.account_id
     assert trouble.after_faulty[key] == trouble.before[key]
@@ -220,7 +220,7 @@ def test_rate_limit_is_waited_for(open_lab: OpenReadLab) -> None:
     assert_read(lab, "clients")
 
 
-def test_start_date_bounds_and_widens(open_lab: OpenReadLab) -> None:
+def test_start_date_limits_history_and_can_be_moved_back(open_lab: OpenReadLab) -> None:
     """start_date bounds history: a later date reads nothing, an earlier one what is missing."""
     lab = open_lab(entries=400)
     lab.stop_timers()
@@ -260,7 +260,7 @@ def test_start_date_bounds_and_widens(open_lab: OpenReadLab) -> None:
         assert_read(lab, table)
 
 
-def test_overlaps(open_lab: OpenReadLab) -> None:
+def test_late_changes_are_found_within_the_overlap(open_lab: OpenReadLab) -> None:
     """
     A late change under an old timestamp is found: within five minutes by every run, within the
     configured overlap if that is longer, within 25 hours once a day.

@@ -152,7 +152,7 @@ def story(request: pytest.FixtureRequest) -> Iterator[Story]:
         yield tell(lab, kind)
 
 
-def test_list_is_served_as_meant(story: Story) -> None:
+def test_lists_are_served_in_both_paging_styles(story: Story) -> None:
     """Both styles of paging are really served, as the proofs below need them."""
     assert ("cursor" in story.served_by) == story.kind.cursors
     assert ("page" in story.served_by) != story.kind.cursors
@@ -195,7 +195,7 @@ def test_row_created_during_the_read(story: Story) -> None:
     assert story.landed("created during the read")["id"]
 
 
-def test_rows_sharing_a_second_across_the_seam(story: Story) -> None:
+def test_rows_changed_in_one_second_on_two_pages_are_read_again(story: Story) -> None:
     """If all rows changed in one second, on two pages, each is read again."""
     seconds = Counter(record["updated_at"] for record in story.lab.server.rows(story.kind.table))
     assert max(seconds.values()) >= ROWS - 5
@@ -227,7 +227,7 @@ class Restless:
             self.done += 1
 
 
-def test_busy_list_is_cut_until_its_parts_hold_still(open_lab: OpenReadLab) -> None:
+def test_a_changing_list_is_split_until_its_parts_are_stable(open_lab: OpenReadLab) -> None:
     """A list that always changes is read in date ranges of one page, exactly, in the same run."""
     lab = open_lab(entries=ROWS, page_rows=PAGE)
     lab.stop_timers()
@@ -239,7 +239,7 @@ def test_busy_list_is_cut_until_its_parts_hold_still(open_lab: OpenReadLab) -> N
     assert_read(lab, "time_entries")
 
 
-def test_list_that_never_holds_still_keeps_its_cursor(open_lab: OpenReadLab) -> None:
+def test_a_list_that_always_changes_keeps_its_cursor(open_lab: OpenReadLab) -> None:
     """If one day of one person exceeds a page and always changes, it is reported and reread."""
     lab = open_lab(entries=ROWS, page_rows=PAGE)
     lab.stop_timers()

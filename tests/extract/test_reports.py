@@ -33,7 +33,7 @@ def served(lab: ReadLab) -> Decimal:
 
 
 @pytest.mark.parametrize("wrong", ["2016-06-10", "1999-06-10", "0201-06-10", "2062-06-10"])
-def test_a_year_that_was_a_mistake_leaves_the_report(lab: ReadLab, wrong: str) -> None:
+def test_a_mistaken_year_is_removed_from_the_report(lab: ReadLab, wrong: str) -> None:
     """The year is in the report while an entry has that date; after a fix nothing counts twice."""
     entry = lab.server.rows("time_entries")[0]["id"]
     lab.server.edit("time_entries", entry, spent_date=wrong, hours=8.0)

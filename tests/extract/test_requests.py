@@ -81,7 +81,7 @@ def test_a_walk_that_ends_late_begins_the_next_one(open_lab: OpenReadLab) -> Non
 
 
 @pytest.mark.slow
-def test_an_unchanged_large_account_is_asked_little(open_lab: OpenReadLab) -> None:
+def test_an_unchanged_large_account_costs_few_requests(open_lab: OpenReadLab) -> None:
     """With any number of invoices and people, each list is asked once, for changes."""
     lab = open_lab(**LARGE)
     lab.stop_timers()
@@ -113,7 +113,7 @@ def test_no_rule_leaves_out_a_parent_with_children(data: str) -> None:
     assert left_out > 0
 
 
-def test_what_people_need_first_is_read_first(open_lab: OpenReadLab) -> None:
+def test_time_entries_are_read_before_lists_below_parents(open_lab: OpenReadLab) -> None:
     """
     No list below a parent is requested before the last page of entries has arrived.
 

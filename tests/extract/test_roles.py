@@ -29,7 +29,7 @@ def skipped(reading: Reading) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("role", "readable"), [("manager", MANAGERS), ("member", MEMBERS)])
-def test_what_is_read_for_a_lower_role(
+def test_a_lower_role_reads_what_it_may_and_skips_the_rest(
     open_lab: OpenReadLab, role: str, readable: set[str]
 ) -> None:
     """What the role may read is read, and the rest is skipped by name."""
@@ -66,7 +66,7 @@ def test_a_lower_role_empties_nothing(open_lab: OpenReadLab) -> None:
         assert "tasks of account 1000001 was loaded before and cannot be read any more" in words
 
 
-def test_reports_go_on_where_the_token_sees_everything_again(open_lab: OpenReadLab) -> None:
+def test_reports_resume_once_the_token_sees_everything_again(open_lab: OpenReadLab) -> None:
     """After a lower role the administrator's numbers are accepted, even with fewer rows."""
     lab = open_lab(**SMALL)
     lab.read("report_time_projects")
@@ -95,7 +95,7 @@ def test_reports_are_read_again_when_the_role_widens(open_lab: OpenReadLab) -> N
     assert_read(lab, "report_project_budget")
 
 
-def test_children_come_into_sight_with_the_role(open_lab: OpenReadLab) -> None:
+def test_children_of_unchanged_records_are_read_when_the_role_widens(open_lab: OpenReadLab) -> None:
     """Payments and rates of unchanged records are read when the role widens."""
     lab = open_lab(**SMALL)
     tables = ("invoice_payments", "billable_rates", "cost_rates", "project_user_assignments")
@@ -121,7 +121,7 @@ def test_my_assignments_shrink_in_every_role(open_lab: OpenReadLab) -> None:
 
 
 @pytest.mark.parametrize("how", ["empty", "403", "404", "422"])
-def test_a_switched_off_module(open_lab: OpenReadLab, how: str) -> None:
+def test_all_tables_of_a_switched_off_module_are_skipped(open_lab: OpenReadLab, how: str) -> None:
     """All its tables are skipped with the module's name, reports too; a loaded table warns."""
     lab = open_lab(**SMALL, module_off=how)
     tables = [e.name for e in ENDPOINTS if e.module in {"invoice_feature", "expense_feature"}]
@@ -150,7 +150,9 @@ def test_a_switched_off_module(open_lab: OpenReadLab, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["403", "404", "422"])
-def test_a_switched_off_module_that_cannot_be_looked_up(open_lab: OpenReadLab, how: str) -> None:
+def test_a_module_is_skipped_if_company_cannot_be_read_either(
+    open_lab: OpenReadLab, how: str
+) -> None:
     """If the token cannot read company either, the table is skipped, and the reason says so."""
     lab = open_lab(**SMALL, module_off=how, company_needs_admin=True)
     lab.server.set_module("expense", False)

@@ -55,7 +55,7 @@ def test_every_child_lands_with_its_parent(loaded: ReadLab, endpoint: Endpoint) 
 
 
 @pytest.mark.parametrize("endpoint", REPORTS, ids=lambda e: e.name)
-def test_reports_are_as_harvest_adds_them_up(loaded: ReadLab, endpoint: Endpoint) -> None:
+def test_reports_equal_those_of_harvest(loaded: ReadLab, endpoint: Endpoint) -> None:
     """Reports are read by calendar year with the window in the key; windows share no day."""
     landed = loaded.table(endpoint.name)
     windows = sorted({(row["from_date"], row["to_date"]) for row in landed})
@@ -68,7 +68,7 @@ def test_reports_are_as_harvest_adds_them_up(loaded: ReadLab, endpoint: Endpoint
         assert picked(endpoint, ours) == picked(endpoint, report)
 
 
-def test_a_budget_is_kept_by_the_day(loaded: ReadLab) -> None:
+def test_the_key_of_a_budget_contains_the_day_of_the_read(loaded: ReadLab) -> None:
     """The key of a report without dates contains the day on which it was read."""
     landed = loaded.table("report_project_budget")
     assert {row["snapshot_date"] for row in landed} == {loaded.clock().date()}
@@ -85,7 +85,7 @@ def test_an_unchanged_run_asks_no_parent(lab: ReadLab) -> None:
     assert not set(lab.server.requests.counts()) & set(tables)
 
 
-def test_a_payment_brings_its_invoice_along(lab: ReadLab) -> None:
+def test_a_new_payment_rereads_only_the_children_of_its_invoice(lab: ReadLab) -> None:
     """A new child changes its parent's updated_at; the run reads only that parent's children."""
     lab.read("invoice_payments")
     invoice = next(r for r in lab.server.rows("invoices") if r["state"] == "open")

@@ -49,7 +49,7 @@ class ImpatientClock(SystemClock):
 
 
 @pytest.mark.parametrize("sql", TOO_MUCH, ids=range(len(TOO_MUCH)))
-def test_what_takes_too_much_is_stopped(warehouse: Path, sql: str) -> None:
+def test_statements_that_exceed_limits_are_stopped(warehouse: Path, sql: str) -> None:
     """Endless, huge and deep statements end with a short error, and their processes end too."""
     before = find_workers()
     runner = Runner(warehouse, limits=Limits(seconds=1, memory_mb=200))
@@ -59,7 +59,7 @@ def test_what_takes_too_much_is_stopped(warehouse: Path, sql: str) -> None:
     assert find_workers() == before
 
 
-def test_a_worker_knows_no_secret(
+def test_query_workers_receive_no_credentials(
     warehouse: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process that runs a caller's SQL receives no credentials from the environment."""
@@ -74,7 +74,7 @@ def test_a_worker_knows_no_secret(
 
 
 @pytest.mark.rare
-def test_a_list_is_continued_by_its_cursor_to_the_end(runner: Runner) -> None:
+def test_paging_by_cursor_returns_every_record_once(runner: Runner) -> None:
     """Paging ends and returns every record once, in any order and with nulls in the sort column."""
     for order in ([], ["-notes"], ["notes", "-hours"], ["-spent_date"]):
         seen: list[int] = []
@@ -119,7 +119,9 @@ def test_a_cursor_of_another_list_is_refused(runner: Runner) -> None:
         ({"notes": None}, 20),
     ],
 )
-def test_filters_ask_what_they_say(runner: Runner, where: list[str], count: int) -> None:
+def test_every_filter_operator_works_as_stated(
+    runner: Runner, where: list[str], count: int
+) -> None:
     """Every operator filters as stated, null included; LIKE wildcards are matched literally."""
     found = ask.list_records("time_entries", where=where, limit=500, warehouse=runner)
     assert len(found.rows) == count
@@ -136,13 +138,13 @@ MISTAKES: dict[str, Callable[[Runner], Answer]] = {
 
 
 @pytest.mark.parametrize("words", MISTAKES)
-def test_mistakes_are_answered_by_what_exists(runner: Runner, words: str) -> None:
+def test_errors_say_how_to_correct_the_question(runner: Runner, words: str) -> None:
     """The error alone tells a model or a person how to correct the question."""
     with pytest.raises(StatementRefused, match=words):
         MISTAKES[words](runner)
 
 
-def test_time_is_summed_as_sql_sums_it(runner: Runner, warehouse: Path) -> None:
+def test_sums_of_time_equal_those_of_sql(runner: Runner, warehouse: Path) -> None:
     """Hours and amounts per currency are exact; entries without a rate are counted, not priced."""
     answer = ask.sum_time(["person", "month"], where=["is_billed=false"], warehouse=runner)
     with duckdb.connect(str(warehouse), read_only=True) as connection:
@@ -158,7 +160,7 @@ def test_time_is_summed_as_sql_sums_it(runner: Runner, warehouse: Path) -> None:
     assert {each["month"] for each in records} == {"2026-01-01", "2026-02-01"}
 
 
-def test_names_are_found_by_a_part_of_them(runner: Runner) -> None:
+def test_search_finds_names_by_substring(runner: Runner) -> None:
     """The search ignores case; what the warehouse lacks is left out."""
     found = ask.find("IENT 3", warehouse=runner)
     assert [(each["kind"], each["name"]) for each in found.records()] == [("client", "Client 3")]
@@ -172,7 +174,7 @@ def test_records_have_exact_decimals_and_plain_json(runner: Runner) -> None:
     json.dumps(record)
 
 
-def test_a_file_that_is_written_is_waited_for_and_then_named(warehouse: Path) -> None:
+def test_a_question_waits_for_a_locked_file_then_reports_it(warehouse: Path) -> None:
     """While a sync holds the file, a question waits up to its limit, then reports it as in use."""
     clock = ImpatientClock()
     with (
@@ -184,7 +186,7 @@ def test_a_file_that_is_written_is_waited_for_and_then_named(warehouse: Path) ->
     assert Runner(warehouse, clock=clock).query("SELECT 1").rows == ((1,),)
 
 
-def test_no_warehouse_is_an_answer_too(tmp_path: Path) -> None:
+def test_a_question_without_a_warehouse_says_how_to_create_one(tmp_path: Path) -> None:
     """If there is no warehouse, the error names the command that makes one and creates no file."""
     with pytest.raises(DestinationError, match="harvest-source sync"):
         Runner(tmp_path / "none.duckdb").query("SELECT 1")

@@ -54,7 +54,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_an_entity_is_answered(
+def test_every_entity_can_be_listed_filtered_and_read(
     runner: Runner, entity: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each entity gives a page, the next page, a filter and one record; tool and command agree."""
@@ -80,7 +80,7 @@ def test_an_entity_is_answered(
         assert json.loads(capsys.readouterr().out)["rows"] == [list(first.rows[0])]
 
 
-def test_time_by_project_and_task_is_summed_at_once(runner: Runner) -> None:
+def test_time_by_project_and_task_equals_both_reports(runner: Runner) -> None:
     """The time entries alone give what the two reports say, for any period."""
     for by in ("project", "task"):
         answer = ask.sum_time([by], warehouse=runner)

@@ -120,7 +120,7 @@ def test_managed_rows_are_those_that_harvest_shows(
 
 
 @pytest.mark.parametrize("table", ["time_entries", "user_assignments", "users"])
-def test_columns_are_no_more_than_harvest_shows(lab: Lab, table: str) -> None:
+def test_callers_get_no_column_that_harvest_hides_from_them(lab: Lab, table: str) -> None:
     """``TABLE.*`` gives a manager without rate permissions no rate that their token lacks."""
     reader = Reader(lab.server)
     with reader.client:
@@ -140,7 +140,7 @@ def flatten(row: dict[str, Any], before: str = "") -> Iterator[str]:
             yield before + name
 
 
-def test_own_rows_are_the_persons(access: Access, lab: Lab) -> None:
+def test_the_scope_own_shows_only_a_persons_own_rows(access: Access, lab: Lab) -> None:
     """With the scope "own", people see their own entries and their own user row."""
     for role in ROLES:
         (person,) = access.people.find(role, is_managing=False)
@@ -166,7 +166,7 @@ def test_a_revoked_caller_sees_nothing_and_others_all_of_theirs(access: Access, 
     assert read_ids(access, "own", "member", "time_entries") == before
 
 
-def test_an_unreachable_harvest_closes_scopes_by_person_alone(access: Access, lab: Lab) -> None:
+def test_only_scopes_by_person_close_when_harvest_is_unreachable(access: Access, lab: Lab) -> None:
     """A caller whose scope is all rows does not need Harvest."""
     lab.server.fault("server_error", path="/users/me", status=503)
     try:
@@ -286,7 +286,7 @@ def read_columns(name: str) -> list[str]:
 
 
 @pytest.mark.rare
-def test_a_server_for_one_person_shows_a_filtered_copy(configured: Lab, part: Path) -> None:
+def test_a_scoped_server_answers_like_one_on_a_filtered_file(configured: Lab, part: Path) -> None:
     """Over stdio, a scoped server answers and fails exactly as one on a file of that scope."""
     command = [*("-m", "harvest_source", "mcp"), f"--audit-log={part.with_suffix('.log')}"]
     scoped = ["--scope=managed", "--as=manager", f"--database={configured.database}"]
@@ -306,7 +306,7 @@ def test_a_server_for_one_person_shows_a_filtered_copy(configured: Lab, part: Pa
     anyio.run(talk)
 
 
-def test_commands_show_a_filtered_copy(
+def test_scoped_commands_answer_as_on_a_filtered_file(
     configured: Lab, part: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """``list``, ``get`` and ``query`` print the same and end the same as on a filtered file."""

@@ -24,7 +24,7 @@ def lab(open_lab: OpenLab) -> Lab:
 
 
 @pytest.mark.rare
-def test_the_working_folder_knows_the_warehouse(
+def test_attach_finds_the_warehouse_from_any_folder(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Our ``attach`` and dlt's own find the warehouse from any folder and create no file."""
@@ -39,7 +39,7 @@ def test_the_working_folder_knows_the_warehouse(
 
 
 @pytest.mark.rare
-def test_another_reader_may_have_the_file(lab: Lab) -> None:
+def test_attach_opens_the_file_read_only(lab: Lab) -> None:
     """The file is opened read-only, so another reader may have it and nothing can be written."""
     with lab.working(), duckdb.connect(str(lab.database), read_only=True) as reader:
         pipeline = harvest_source.attach()
@@ -50,7 +50,7 @@ def test_another_reader_may_have_the_file(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_without_a_working_folder_the_file_is_named(lab: Lab, tmp_path: Path) -> None:
+def test_attach_to_a_named_file_needs_no_working_folder(lab: Lab, tmp_path: Path) -> None:
     """On another machine dlt restores what it needs, and then its own tools find the file."""
     another = shutil.copy(lab.database, lab.folder / "another.duckdb")
     with lab.working(), pytest.MonkeyPatch.context() as patch:
@@ -74,7 +74,7 @@ def test_without_a_working_folder_the_file_is_named(lab: Lab, tmp_path: Path) ->
     assert list(tmp_path.glob("*.duckdb")) == []
 
 
-def test_a_setting_that_names_another_file_is_said(
+def test_a_setting_that_names_another_file_draws_a_warning(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sync ignores dlt's own setting of the file, and warns about it."""

@@ -87,7 +87,7 @@ def test_deletions_are_found_in_pages_of_the_size_that_harvest_allows(open_lab: 
     assert "2" not in asked, "a window had more than one page"
 
 
-def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
+def test_deleted_rows_are_removed_once_a_day(open_lab: OpenLab) -> None:
     """A run looks for deleted rows unasked, a day after the last time, and keeps their records."""
     lab = open_lab.loaded(*FOUR)
     row = lab.server.rows("time_entries")[3]["id"]
@@ -113,7 +113,7 @@ def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_the_same_day_costs_no_request_more(open_lab: OpenLab) -> None:
+def test_no_second_audit_runs_on_the_same_day(open_lab: OpenLab) -> None:
     """After an audit, a run asks only for what changed until the next day."""
     lab = open_lab.loaded(*FOUR)
     lab.rest()
@@ -127,7 +127,7 @@ def test_the_same_day_costs_no_request_more(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_asked_for_or_not_wanted(open_lab: OpenLab) -> None:
+def test_options_force_or_prevent_the_audit(open_lab: OpenLab) -> None:
     """``--deletes`` audits now; ``--no-deletes`` never audits."""
     lab = open_lab.loaded(*FOUR)
     lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
@@ -150,7 +150,7 @@ def long_lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("deletions", [0, 7, 100])
-def test_cost_in_requests(long_lab: Lab, deletions: int) -> None:
+def test_the_cost_of_an_audit_grows_with_the_deletions(long_lab: Lab, deletions: int) -> None:
     """Comparing costs one request; d deletions cost about d times the logarithm of history more."""
     lab = long_lab
     lab.rest()
@@ -171,7 +171,7 @@ def test_cost_in_requests(long_lab: Lab, deletions: int) -> None:
         assert extra <= 2 + 3 * 2 * pages
 
 
-def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
+def test_an_audit_with_a_narrower_role_deletes_nothing(open_lab: OpenLab) -> None:
     """A manager sees fewer rows than the administrator did; the audit deletes none of them."""
     lab = open_lab.loaded(*WORK, **MUCH_WORK)
     before = {name: lab.ids(name) for name in ("time_entries", "projects", "user_assignments")}
@@ -185,7 +185,9 @@ def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("role", ["manager", "member"])
-def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, role: Any) -> None:
+def test_an_audit_deletes_nothing_if_the_role_shrinks_meanwhile(
+    open_lab: OpenLab, role: Any
+) -> None:
     """Counts, lists and 404s say that rows are gone, but the owner's roles changed meanwhile."""
     lab = open_lab.loaded(*FOUR)
     before = lab.ids("time_entries")
@@ -198,7 +200,7 @@ def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, ro
 
 
 @pytest.mark.rare
-def test_deletions_are_found_although_a_manager_reads_in_turn(open_lab: OpenLab) -> None:
+def test_deletions_are_found_although_a_manager_syncs_in_between(open_lab: OpenLab) -> None:
     """Each run of the administrator rereads everything, as a manager was shown less before."""
     lab = open_lab.loaded(*FOUR)
     for _ in range(2):
@@ -213,7 +215,7 @@ def test_deletions_are_found_although_a_manager_reads_in_turn(open_lab: OpenLab)
 
 
 @pytest.mark.rare
-def test_any_administrator_may_look_after_another(open_lab: OpenLab) -> None:
+def test_administrators_can_take_turns_at_auditing(open_lab: OpenLab) -> None:
     """All administrators see every row: two in turn each find at once what was deleted."""
     lab = open_lab.loaded(*FOUR)
     lab.server.set_role("2.pt.sandbox-manager", "administrator")
@@ -229,7 +231,7 @@ def test_any_administrator_may_look_after_another(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("full_refresh", [False, True])
-def test_a_module_switched_off_while_we_look_deletes_nothing(
+def test_an_audit_deletes_nothing_if_a_module_is_switched_off_meanwhile(
     open_lab: OpenLab, full_refresh: bool
 ) -> None:
     """Counts, lists and 404s say that expenses are gone, and the guard would let 24 rows pass."""
@@ -264,7 +266,7 @@ def test_a_role_that_shrinks_during_a_full_refresh_removes_nothing(open_lab: Ope
 
 
 @pytest.mark.rare
-def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
+def test_a_deletion_during_the_audit_does_no_harm(open_lab: OpenLab) -> None:
     """A row deleted during the audit does no harm; it leaves with the next audit at the latest."""
     lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     listed = [record["id"] for record in lab.server.rows("time_entries")]
@@ -284,7 +286,7 @@ def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_rows_that_move_while_we_look_stay(open_lab: OpenLab) -> None:
+def test_rows_that_change_during_the_audit_are_kept(open_lab: OpenLab) -> None:
     """Rows created, moved to another year or edited between the counts are not removed."""
     lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     listed = [record["id"] for record in lab.server.rows("time_entries")]
@@ -325,7 +327,7 @@ def test_a_deleted_project_takes_its_rows_along(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
+def test_the_guard_refuses_only_the_table_that_loses_too_much(open_lab: OpenLab) -> None:
     """Over a fifth and over 25 rows: exit 5; that table loses no row, the others go on."""
     lab = open_lab.loaded("time_entries", "expenses", entries=300)
     for record in lab.server.rows("time_entries")[:90]:
@@ -349,7 +351,7 @@ def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
+def test_children_of_a_deleted_invoice_are_removed_and_recorded(open_lab: OpenLab) -> None:
     """Line items, messages and payments of a deleted invoice leave and are kept with it."""
     tables = ("invoices", "invoice_messages", "invoice_payments")
     lab = open_lab.loaded(*tables)
@@ -374,7 +376,7 @@ def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
+def test_the_record_of_a_deleted_row_notes_its_return(open_lab: OpenLab) -> None:
     """A returned row's deleted record is kept and gets the time of the return."""
     lab = open_lab.loaded(*FOUR)
     record = lab.server.create("clients", name="Short-lived")
@@ -396,7 +398,7 @@ def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_what_is_kept_and_how_long(open_lab: OpenLab) -> None:
+def test_settings_limit_what_is_kept_of_deleted_rows(open_lab: OpenLab) -> None:
     """``keep_deleted = "ids"`` keeps no content; ``keep_deleted_days`` limits how long."""
     lab = open_lab.loaded(*FOUR)
     settings = {"keep_deleted": "ids", "keep_deleted_days": 30}
@@ -423,7 +425,7 @@ def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> Non
 
 
 @pytest.mark.rare
-def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
+def test_the_audit_ignores_rows_before_start_date(open_lab: OpenLab) -> None:
     """Rows before start_date are neither counted nor removed, on either side."""
     lab = open_lab.loaded("time_entries", "expenses", entries=300)
     days = sorted(row["spent_date"] for row in lab.table("time_entries"))
@@ -438,7 +440,7 @@ def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_odd_dates_are_counted(open_lab: OpenLab) -> None:
+def test_the_audit_covers_rows_with_odd_dates(open_lab: OpenLab) -> None:
     """People type years such as 0201 and 9999; the audit finds deleted rows there too."""
     lab = open_lab(entries=2500)
     odd = [
@@ -453,7 +455,7 @@ def test_odd_dates_are_counted(open_lab: OpenLab) -> None:
     assert_equal(lab, "time_entries")
 
 
-def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
+def test_a_lost_row_is_read_again_with_a_warning(open_lab: OpenLab) -> None:
     """Rows that Harvest has and the warehouse lacks are read again, with a warning."""
     lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     lab.alter("DELETE FROM time_entries WHERE id = (SELECT MIN(id) FROM time_entries)")
@@ -469,7 +471,7 @@ def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_a_doubled_row_is_read_again_and_said(open_lab: OpenLab) -> None:
+def test_a_duplicated_row_is_reloaded_and_the_run_is_partial(open_lab: OpenLab) -> None:
     """A duplicated row and its child rows are there once afterwards, and the run is partial."""
     lab = open_lab.loaded("clients", "invoices")
     for table in ("clients", "invoices"):
@@ -486,7 +488,7 @@ def test_a_doubled_row_is_read_again_and_said(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
+def test_changes_that_leave_updated_at_unchanged_are_corrected(open_lab: OpenLab) -> None:
     """Renaming a client leaves its entries' updated_at; a day later they have the new name."""
     lab = open_lab.loaded(*WORK, **MUCH_WORK)
     tables = ("time_entries", "expenses", "projects", "clients", "contacts")
@@ -504,7 +506,7 @@ def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
+def test_an_audit_keeps_to_its_share_of_the_allowance(long_lab: Lab) -> None:
     """An audit reads so many pages a day; after enough days it has reread every row."""
     lab, settings = long_lab, {"audit_requests": 3}
     lab.rest(DAY)
@@ -525,7 +527,7 @@ def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_audits_that_harvest_does_not_answer(open_lab: OpenLab) -> None:
+def test_an_unanswered_audit_removes_nothing(open_lab: OpenLab) -> None:
     """Nothing is removed; the daily audit warns, and an audit that was asked for fails."""
     lab = open_lab.loaded(*FOUR)
     lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])

@@ -49,7 +49,7 @@ def works(lab: Lab, view: str) -> bool:
 
 
 @pytest.mark.rare
-def test_columns_are_renamed_where_they_are(lab: Lab) -> None:
+def test_columns_are_renamed_in_place(lab: Lab) -> None:
     """Rows, comments and people's views stay; a warning names a view that spells an old name."""
     before = lab.sql(f"SELECT * FROM {REPORT} ORDER BY ALL")
     make_earlier(lab, REPORT)
@@ -91,7 +91,7 @@ def check(lab: Lab) -> int:
 
 
 @pytest.mark.rare
-def test_an_owed_removal_is_carried_over(lab: Lab) -> None:
+def test_a_pending_removal_is_done_under_the_new_names(lab: Lab) -> None:
     """A removal left by an interrupted run of the previous version is done under the new names."""
     (year,) = lab.sql(f"SELECT MIN(from_date) AS first, MIN(to_date) AS last FROM {REPORT}")
     day = {name: value.isoformat() for name, value in year.items()}
@@ -125,7 +125,7 @@ def test_a_stopped_renaming_is_finished(lab: Lab, statement: str) -> None:
     assert check(lab) == 0
 
 
-def test_plain_dlt_names_the_way(lab: Lab) -> None:
+def test_plain_dlt_refuses_and_names_the_command_that_renames(lab: Lab) -> None:
     """Plain dlt cannot rename: it refuses before it reads, and names the command that can."""
     make_earlier(lab, REPORT)
     lab.server.reset_requests()

@@ -71,7 +71,7 @@ def test_comments_stay_through_merges_and_new_columns(open_lab: OpenLab) -> None
 
 
 @pytest.mark.rare
-def test_a_new_database_is_described_again(open_lab: OpenLab) -> None:
+def test_comments_are_written_again_into_a_new_database(open_lab: OpenLab) -> None:
     """The folder notes which comments were written; the note is void without the database."""
     lab = open_lab.loaded("clients")
     lab.database.unlink()

@@ -323,7 +323,7 @@ def test_only_changed_rows_are_read_again(
 
 @every_account
 @every_child
-def test_elements_come_and_go_with_their_record(
+def test_child_tables_follow_changes_of_arrays(
     story: Story, endpoint: Endpoint, child: Child, account_id: int
 ) -> None:
     """When arrays are emptied, shortened and grown, the child table follows without leftovers."""
@@ -339,7 +339,7 @@ def test_elements_come_and_go_with_their_record(
 
 @every_account
 @every_endpoint
-def test_full_refresh_removes_what_is_gone(
+def test_full_refresh_removes_deleted_rows(
     story: Story, endpoint: Endpoint, account_id: int
 ) -> None:
     """After deletions a full refresh makes the table equal again, and keeps what it removed."""
@@ -376,21 +376,21 @@ def test_child_columns_are_as_declared(story: Story, endpoint: Endpoint, child: 
 
 
 @every_endpoint
-def test_every_row_says_whose_it_is_and_what_brought_it(story: Story, endpoint: Endpoint) -> None:
+def test_every_row_has_its_account_and_its_load(story: Story, endpoint: Endpoint) -> None:
     """account_id and _dlt_load_id are never null, and the load is one that dlt completed."""
     rows = story.changed.tables[endpoint.name]
     assert {row["account_id"] for row in rows} == set(ACCOUNTS)
     assert {row["_dlt_load_id"] for row in rows} <= story.completed_loads
 
 
-def test_secret_keys_do_not_land(story: Story) -> None:
+def test_document_keys_are_not_loaded(story: Story) -> None:
     """client_key and statement_key open documents without a login, so no column holds them."""
     secret = {column.name for e in ENDPOINTS for column in e.record if column.secret}
     assert secret == {"client_key", "statement_key"}
     assert not [name for name in story.types if name.rpartition(".")[2] in secret]
 
 
-def test_nothing_else_lands(story: Story) -> None:
+def test_no_undeclared_tables_are_created(story: Story) -> None:
     """Beside the declared tables there are only our own three and dlt's."""
     declared = {table for e in ENDPOINTS for table in (e.name, *e.child_tables)}
     assert {name.partition(".")[0] for name in story.types} == declared | {

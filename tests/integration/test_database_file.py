@@ -67,7 +67,7 @@ def test_the_dataset_needs_no_catalog(lab: Lab) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("content", ["empty", "another dataset", "text"])
-def test_a_file_of_the_earlier_name_is_left_alone(lab: Lab, content: str) -> None:
+def test_a_foreign_file_of_the_earlier_name_is_not_used(lab: Lab, content: str) -> None:
     """An empty or foreign harvest.duckdb, such as ``dlt.attach`` makes, is not a warehouse."""
     if content == "text":
         Path(EARLIER_DATABASE).write_text("Notes about Harvest. " * 1000)
@@ -146,7 +146,7 @@ def test_a_name_that_collides_loads_with_a_warning(lab: Lab, name: str) -> None:
 
 
 @pytest.mark.rare
-def test_other_stems_with_dots_load_without_one(lab: Lab) -> None:
+def test_file_names_with_dots_load_without_a_warning(lab: Lab) -> None:
     """Dots in the file's name do not make it collide."""
     assert sync(lab, "acme.harvest.2026.duckdb") == []
     assert_file(lab, "acme.harvest.2026.duckdb")
@@ -176,7 +176,7 @@ def test_old_clients_can_open_the_file(lab: Lab) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("pipeline", ["my-pipe", "2026", "p" * 200])
-def test_a_pipeline_may_be_called_anything_that_a_folder_may(lab: Lab, pipeline: str) -> None:
+def test_any_folder_name_is_a_valid_pipeline_name(lab: Lab, pipeline: str) -> None:
     """dlt makes a schema of the name for its first client: no identifier, or one too long."""
     for rows in (lab.server.count("clients"), 0):
         report = lab.sync("clients", pipeline=pipeline)
@@ -186,7 +186,7 @@ def test_a_pipeline_may_be_called_anything_that_a_folder_may(lab: Lab, pipeline:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("target", ["harvest.duckdb", "data.duckdb"])
-def test_a_link_leads_to_the_warehouse(lab: Lab, target: str) -> None:
+def test_a_symbolic_link_to_the_warehouse_works(lab: Lab, target: str) -> None:
     """DuckDB names the catalog after the file that the links lead to, not after the first link."""
     Path("harvest.duckdb").unlink(missing_ok=True)
     (lab.folder / "disk").mkdir()
@@ -264,7 +264,7 @@ def test_a_damaged_log_has_a_remedy(lab: Lab) -> None:
     assert_file(lab, DATABASE)
 
 
-def test_a_bound_of_memory_that_is_too_tight_is_lifted(
+def test_a_memory_limit_that_is_too_tight_is_lifted(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If DuckDB runs out of memory under our limit, the same run loads again without it."""
@@ -275,7 +275,7 @@ def test_a_bound_of_memory_that_is_too_tight_is_lifted(
 
 
 @pytest.mark.rare
-def test_a_bound_that_is_too_tight_for_a_removal_is_lifted(
+def test_a_memory_limit_too_tight_for_a_removal_is_lifted(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DuckDB needs 16 KB for each 2,048 rows of which one is deleted: nine megabytes here."""
@@ -301,7 +301,7 @@ def test_a_bound_that_is_too_tight_for_a_removal_is_lifted(
 
 
 @pytest.mark.parametrize(("limit", "status"), [("200MB", "ok"), ("1MB", "error")])
-def test_a_limit_of_memory_that_a_person_set_wins(
+def test_a_memory_limit_set_by_the_user_wins(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str, status: str
 ) -> None:
     """dlt's memory setting for DuckDB replaces our limit, whether it is wider or tighter."""

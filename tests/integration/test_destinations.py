@@ -39,7 +39,7 @@ def require(server: Server) -> Server:
     return server
 
 
-def assert_tells(server: Server, folder: Path, steps: Any) -> None:
+def assert_steps_succeed(server: Server, folder: Path, steps: Any) -> None:
     """Every step succeeds."""
     for told in tell(require(server), folder, steps):
         if told.error:
@@ -47,23 +47,23 @@ def assert_tells(server: Server, folder: Path, steps: Any) -> None:
 
 
 @pytest.mark.rare
-def test_the_short_story_of_sqlite(tmp_path: Path) -> None:
+def test_sqlite_passes_the_short_story(tmp_path: Path) -> None:
     """SQLite through SQLAlchemy: a first load, children that moved and were deleted, deletions."""
-    assert_tells(BY_NAME["sqlite"], tmp_path, SHORT)
+    assert_steps_succeed(BY_NAME["sqlite"], tmp_path, SHORT)
 
 
 @pytest.mark.destinations
 @pytest.mark.parametrize("server", SERVERS, ids=lambda each: each.name)
-def test_the_whole_story(server: Server, tmp_path: Path) -> None:
+def test_a_destination_passes_the_whole_story(server: Server, tmp_path: Path) -> None:
     """Edits, evolution, deletions, roles, kills, verify, history, every statement."""
-    assert_tells(server, tmp_path, STEPS)
+    assert_steps_succeed(server, tmp_path, STEPS)
 
 
 @pytest.mark.destinations
 @pytest.mark.parametrize("server", SERVERS, ids=lambda each: each.name)
-def test_old_runs_leave(server: Server, tmp_path: Path) -> None:
+def test_rows_of_old_runs_are_removed(server: Server, tmp_path: Path) -> None:
     """Rows about runs and loads that no longer matter are removed, and nothing else."""
-    assert_tells(server, tmp_path, LATER)
+    assert_steps_succeed(server, tmp_path, LATER)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DestinationL
     ],
     indirect=["lab"],
 )
-def test_a_destination_is_tried_with_a_table_of_its_own(
+def test_the_trial_of_a_destination_uses_its_own_table(
     lab: DestinationLab, losses: list[str]
 ) -> None:
     """The trial creates, merges, reads and drops a table of its own, and reports lost precision."""

@@ -115,7 +115,7 @@ def test_add_filter(habits: Habits, table: str) -> None:
 
 
 @pytest.mark.parametrize("as_rows", [None, False])
-def test_a_filter_leaves_out_the_first_rows_and_no_hint(
+def test_the_file_format_is_set_although_a_filter_drops_the_first_rows(
     habits: Habits, as_rows: bool | None
 ) -> None:
     """PostgreSQL would get csv, which has no empty texts. Its server is not asked for anything."""
@@ -208,7 +208,7 @@ def test_add_yield_map_and_metrics(habits: Habits) -> None:
     assert source.clients.custom_metrics == {"named": habits.served(ARROW)}
 
 
-def test_a_filter_that_keeps_nothing_makes_the_table(habits: Habits) -> None:
+def test_a_filter_that_keeps_no_row_still_creates_the_table(habits: Habits) -> None:
     """If a filter keeps no row, the table is created with every column, empty."""
     source, pipeline = habits.source(ARROW), habits.pipeline()
     source.clients.add_filter(lambda _: False)
@@ -260,7 +260,7 @@ def test_transformers_get_rows(habits: Habits) -> None:
     assert len(rows(both, "others")) == len(rows(both, ARROW)) == habits.served(ARROW)
 
 
-def test_a_loop_gives_rows_and_as_rows_says_otherwise(habits: Habits) -> None:
+def test_iteration_yields_rows_unless_as_rows_is_false(habits: Habits) -> None:
     """Without a pipeline each item is a row; as_rows=False gives Arrow tables, also to steps."""
     assert {type(item) for item in habits.source().clients} == {dict}
     assert {type(item) for item in habits.source(as_rows=False).clients} == {pa.Table}
@@ -395,7 +395,7 @@ def test_parallelize(habits: Habits) -> None:
         assert len(rows(pipeline, table)) == habits.served(table)
 
 
-def test_a_source_around_ours(habits: Habits) -> None:
+def test_resources_work_in_a_users_own_source(habits: Habits) -> None:
     """Our resources keep their cursors in a user's own source, and can be renamed there."""
 
     @dlt.source(name="company")

@@ -60,7 +60,7 @@ def test_a_setting_is_refused_before_anything_changes(
     assert lab.sync("clients").status == "ok"
 
 
-def test_check_says_so_before_there_is_a_warehouse(
+def test_check_reports_refused_settings_without_a_warehouse(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``check`` reports the refusal that a sync would meet, with exit code 2."""

@@ -139,7 +139,9 @@ def tell_story(python: Path, server: Sandbox, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", CLIENTS)
-def test_a_log_that_was_left(environments: Path, tmp_path: Path, version: str) -> None:
+def test_every_version_reads_a_leftover_log(
+    environments: Path, tmp_path: Path, version: str
+) -> None:
     """Every client reads the row in the log, and moves it into the file if it opens it to write."""
     database, copy = tmp_path / "left.duckdb", tmp_path / "copy.duckdb"
     create_duckdb_file(database)
@@ -165,7 +167,7 @@ def test_a_log_that_was_left(environments: Path, tmp_path: Path, version: str) -
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_warehouse_under_one_version(
+def test_a_warehouse_works_under_each_version(
     environments: Path, server: Sandbox, tmp_path: Path, version: str
 ) -> None:
     """Each version loads, merges, removes and verifies; dlt reads it; all clients open the file."""
@@ -204,7 +206,7 @@ def test_a_newer_file_is_called_that(environments: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_guard_of_queries_under_one_version(
+def test_the_query_guard_works_under_each_version(
     environments: Path, tmp_path: Path, version: str
 ) -> None:
     """Functions and parse trees differ by version: attacks are refused, questions answered."""
@@ -214,7 +216,7 @@ def test_the_guard_of_queries_under_one_version(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_scopes_under_one_version(environments: Path, tmp_path: Path, version: str) -> None:
+def test_scopes_work_under_each_version(environments: Path, tmp_path: Path, version: str) -> None:
     """With copies and views of a caller's scope, attacks are refused and only own rows appear."""
     python = python_with(version, environments)
     done = run_code(python, ASK_LIMITED, str(REPOSITORY), folder=tmp_path)

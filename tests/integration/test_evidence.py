@@ -11,7 +11,7 @@ FRESH = r"updated_since|is_running|/time_entries/\d"
 """Addresses whose answers the cache does not keep."""
 
 
-def test_a_cache_of_yesterday_deletes_nothing(open_lab: OpenLab) -> None:
+def test_an_outdated_cache_deletes_nothing(open_lab: OpenLab) -> None:
     """The cache's counts and lists lack today's entries, so the run refuses them and says so."""
     lab = open_lab.loaded(*FOUR)
     lab.server.fault("cache", table="time_entries", fresh=FRESH, age=False)

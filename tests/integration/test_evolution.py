@@ -297,14 +297,14 @@ def test_no_value_is_lost_within_a_run(within: list[Stage], run: int, table: str
 
 @pytest.mark.rare
 @pytest.mark.parametrize("story", ["across", "within"])
-def test_types_stay(story: str, request: pytest.FixtureRequest) -> None:
+def test_column_types_never_change(story: str, request: pytest.FixtureRequest) -> None:
     """A column, declared or learned, never changes its type and never disappears."""
     stages: list[Stage] = request.getfixturevalue(story)
     for before, after in pairwise(stages):
         assert before.types.items() <= after.types.items()
 
 
-def test_declared_types_hold_whatever_comes(across: list[Stage]) -> None:
+def test_declared_types_survive_values_that_do_not_fit(across: list[Stage]) -> None:
     """Values that do not fit go beside the declared columns, whose types stay as declared."""
     for table in TABLES:
         for column, sql_type in expected_types(shown(BY_NAME[table])).items():

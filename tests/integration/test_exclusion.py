@@ -18,7 +18,7 @@ EXCLUDED = ["users.cost_rate", "users.roles"]
 
 
 @pytest.mark.rare
-def test_what_was_loaded_of_an_excluded_column_is_emptied(open_lab: OpenLab) -> None:
+def test_loaded_values_of_a_newly_excluded_column_are_emptied(open_lab: OpenLab) -> None:
     """The table, its history, child table and deleted records lose the values; one warning."""
     history = {"settings": {"history": ["users"]}}
     lab = open_lab.loaded("users", entries=10, options=history)
@@ -83,7 +83,7 @@ def test_a_column_that_is_no_longer_excluded_is_filled(open_lab: OpenLab) -> Non
 
 
 @pytest.mark.rare
-def test_mending_leaves_out_what_syncs_leave_out(open_lab: OpenLab) -> None:
+def test_mending_does_not_load_columns_that_syncs_exclude(open_lab: OpenLab) -> None:
     """Even if verify is given no exclusions, mending does not load what syncs leave out."""
     lab = open_lab(entries=60)
     lab.stop_timers()
@@ -97,7 +97,7 @@ def test_mending_leaves_out_what_syncs_leave_out(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_what_mending_left_out_is_filled_by_the_next_sync(open_lab: OpenLab) -> None:
+def test_the_next_sync_fills_a_column_that_only_mending_excluded(open_lab: OpenLab) -> None:
     """If only verify was given an exclusion, the next sync fills the column again."""
     lab = open_lab.loaded("time_entries", entries=60)
     lab.alter("UPDATE time_entries SET rounded_hours = 99")
@@ -120,7 +120,7 @@ def settle(lab: Lab) -> dict[str, Any]:
 
 
 @pytest.mark.rare
-def test_numbers_that_no_column_holds_are_counted(open_lab: OpenLab) -> None:
+def test_numbers_that_do_not_fit_their_column_are_counted(open_lab: OpenLab) -> None:
     """SUM lacks such numbers: sync, verify and check say how many there are, and where."""
     lab = open_lab(entries=10)
     lab.stop_timers()
@@ -138,7 +138,7 @@ def test_numbers_that_no_column_holds_are_counted(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("options", [{}, {"full_refresh": True}])
-def test_lists_of_all_parents_are_filled_at_once(
+def test_a_once_excluded_child_column_is_filled_for_all_parents_at_once(
     open_lab: OpenLab, options: dict[str, Any]
 ) -> None:
     """Even where a first read asks for a tenth of them, as no schedule would ask for the rest."""
@@ -197,7 +197,7 @@ def test_verify_compares_each_account_without_the_columns_that_it_lacks(open_lab
 
 
 @pytest.mark.rare
-def test_mending_one_account_leaves_out_no_column_that_only_another_lacks(
+def test_mending_loads_columns_that_are_unfilled_only_in_another_account(
     open_lab: OpenLab,
 ) -> None:
     """If the run that was to fill the columns failed for one account, the other is mended whole."""

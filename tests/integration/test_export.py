@@ -62,7 +62,7 @@ def test_decimal_commas(lab: Lab, tmp_path: Path) -> None:
         export(tmp_path, database=lab.database, form="xlsx", decimal_comma=True)
 
 
-def test_what_cannot_be_exported_is_said(lab: Lab, tmp_path: Path) -> None:
+def test_impossible_exports_are_refused_with_the_reason(lab: Lab, tmp_path: Path) -> None:
     """Unknown table, dataset or file, a folder that is a file, no DuckDB file: no export."""
     with pytest.raises(ConfigError, match="has no table nope"):
         export(tmp_path / "x", database=lab.database, table=["nope"])
@@ -79,7 +79,7 @@ def test_what_cannot_be_exported_is_said(lab: Lab, tmp_path: Path) -> None:
         export(tmp_path / "x", database=tmp_path / "broken.duckdb")
 
 
-def test_an_account_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
+def test_exporting_an_unknown_account_is_an_error(lab: Lab, tmp_path: Path) -> None:
     """A mistyped account id is an error and does not replace earlier files with empty ones."""
     for accounts in (["5"], ["1000001", "5"]):
         with pytest.raises(ConfigError, match=r"no row of account 5 .* accounts: 1000001"):
@@ -87,7 +87,7 @@ def test_an_account_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_one_account(open_lab: OpenLab, tmp_path: Path) -> None:
+def test_an_export_of_one_account_has_only_its_rows(open_lab: OpenLab, tmp_path: Path) -> None:
     """The rows of the requested account are exported, and our own tables whole."""
     lab = open_lab.loaded("clients", accounts=(1000001, 1000002))
     export(tmp_path, database=lab.database, account=["1000002"], table=["clients", "sync_runs"])
@@ -98,7 +98,7 @@ def test_one_account(open_lab: OpenLab, tmp_path: Path) -> None:
 
 
 @pytest.mark.rare
-def test_a_table_that_is_too_long_for_a_sheet(lab: Lab, tmp_path: Path) -> None:
+def test_xlsx_refuses_a_table_too_long_for_a_sheet(lab: Lab, tmp_path: Path) -> None:
     """xlsx refuses the table and writes the others (exit 5); csv says what Excel does."""
     lab.alter(f"CREATE TABLE long AS SELECT range AS id FROM range({MOST_ROWS + 1})")
     report = export(tmp_path, database=lab.database, table=["invoices", "long"], form="xlsx")

@@ -33,7 +33,7 @@ FORBIDDEN = "contacts"
 TABLES = (*FAULTS, FORBIDDEN, "invoice_payments", "time_entries", "clients")
 
 
-def test_failed_tables_stay_and_the_others_land(open_lab: OpenLab) -> None:
+def test_failed_tables_keep_their_rows_and_the_others_load(open_lab: OpenLab) -> None:
     """
     Each failed table is named and keeps its rows; the others land; the next run has it all.
 
@@ -157,7 +157,7 @@ def test_an_account_that_cannot_be_opened_keeps_its_rows(open_lab: OpenLab) -> N
 
 
 @pytest.mark.rare
-def test_an_account_whose_owner_is_not_told_holds_up_no_other(two: Lab) -> None:
+def test_a_403_for_the_owner_of_one_account_does_not_stop_the_others(two: Lab) -> None:
     """403 on users/me, which every role may read: partial, exit 3; the other account is whole."""
     for account in (FIRST, SECOND):
         two.server.create("clients", account)
@@ -178,7 +178,7 @@ def test_an_account_whose_owner_is_not_told_holds_up_no_other(two: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_the_only_account_whose_owner_is_not_told_ends_the_run(open_lab: OpenLab) -> None:
+def test_a_403_for_the_owner_of_the_only_account_ends_the_run(open_lab: OpenLab) -> None:
     """The run exits with 3, the refusal and a remedy; rows stay, and the run is recorded."""
     lab = open_lab.loaded("clients", "tasks")
     before = lab.table("clients")
@@ -191,7 +191,7 @@ def test_the_only_account_whose_owner_is_not_told_ends_the_run(open_lab: OpenLab
 
 
 @pytest.mark.rare
-def test_emptied_whole_table_is_emptied_for_its_account(two: Lab) -> None:
+def test_a_list_that_becomes_empty_is_emptied_for_its_account_only(two: Lab) -> None:
     """If an account's last role is deleted, its rows leave; the other's stay, children too."""
     for record in two.server.rows("roles", FIRST):
         two.server.delete("roles", record["id"], FIRST)
@@ -262,7 +262,7 @@ def test_wider_role_reads_history_again(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_a_record_with_an_odd_id_is_left_out_alone(open_lab: OpenLab) -> None:
+def test_only_the_record_with_an_unusable_id_is_left_out(open_lab: OpenLab) -> None:
     """Other records land; the run is partial and removes no row there until the record is gone."""
     lab = open_lab.loaded("clients")
     gone, kept = lab.server.rows("clients")[:2]

@@ -45,7 +45,7 @@ def test_plain_files_are_refused(lab: DestinationLab) -> None:
 
 
 @pytest.mark.rare
-def test_another_format_than_that_of_the_tables_is_refused(lab: DestinationLab) -> None:
+def test_a_format_that_differs_from_that_of_the_tables_is_refused(lab: DestinationLab) -> None:
     """If the tables have another format, the run names both; a run with the right one works."""
     pytest.importorskip("pyiceberg")
     lab.sync(*TABLES)
@@ -93,7 +93,7 @@ def test_a_table_that_was_removed_is_read_again(lab: DestinationLab) -> None:
 
 
 @pytest.mark.rare
-def test_the_tables_are_read_without_extensions_of_duckdb(lab: DestinationLab) -> None:
+def test_attach_reads_tables_without_duckdb_extensions(lab: DestinationLab) -> None:
     """attach() gives a dataset that needs no packages beyond those that a sync needs."""
     lab.sync(*TABLES)
     with lab.working():
@@ -102,7 +102,7 @@ def test_the_tables_are_read_without_extensions_of_duckdb(lab: DestinationLab) -
         assert len(rows) == dataset.clients.arrow().num_rows == len(lab.server.rows("clients"))
 
 
-def test_no_comments_are_written_where_there_are_none(lab: DestinationLab) -> None:
+def test_no_comments_are_written_to_files(lab: DestinationLab) -> None:
     """Comments would need a view on every table, which disappears with the connection."""
     assert lab.sync(*TABLES).status == "ok"
     with lab.working(), pytest.raises(KeyError):
@@ -110,7 +110,7 @@ def test_no_comments_are_written_where_there_are_none(lab: DestinationLab) -> No
 
 
 @pytest.mark.thorough
-def test_files_are_tried_with_a_table_of_their_own(lab: DestinationLab) -> None:
+def test_the_trial_of_files_uses_its_own_table(lab: DestinationLab) -> None:
     """Every value comes back, and the trial leaves nothing behind."""
     with lab.working():
         target = Target("filesystem", None, "harvest", "harvest", table_format="delta")

@@ -53,7 +53,7 @@ def sync_in_trouble(lab: Lab) -> SyncReport | DestinationError:
     "leave", [60_000, *(pytest.param(room, marks=pytest.mark.slow) for room in (0, 200_000))]
 )
 @pytest.mark.parametrize("what", ["database", "folder"])
-def test_a_full_disk_is_said_so_and_heals(tmp_path: Path, what: str, leave: int) -> None:
+def test_a_full_disk_is_reported_and_loses_no_row(tmp_path: Path, what: str, leave: int) -> None:
     """The run exits with 6 and the reason, for either disk that is full, and loses no row."""
     with small_disk(tmp_path / "small") as disk, Lab(tmp_path, invoices=15) as lab:
         if what == "database":

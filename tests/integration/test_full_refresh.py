@@ -10,7 +10,7 @@ from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 
-def test_full_refresh_moves_what_is_gone(open_lab: OpenLab) -> None:
+def test_full_refresh_moves_deleted_rows_to_deleted_records(open_lab: OpenLab) -> None:
     """Deleted invoices leave with their lines; their records are kept whole, lines included."""
     lab = open_lab.loaded("invoices", "clients", invoices=20)
     before = lab.columns()
@@ -74,7 +74,7 @@ def test_full_refresh_of_others_than_administrators_removes_nothing(open_lab: Op
 
 
 @pytest.mark.rare
-def test_full_refresh_leaves_rows_before_start_date(open_lab: OpenLab) -> None:
+def test_full_refresh_keeps_rows_before_start_date(open_lab: OpenLab) -> None:
     """Rows dated before start_date were not read, so they are not taken for deleted."""
     lab = open_lab.loaded("time_entries", entries=100)
     entries = lab.server.rows("time_entries")
@@ -90,7 +90,7 @@ def test_full_refresh_leaves_rows_before_start_date(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_a_row_that_moved_out_of_the_bound_is_asked_for(open_lab: OpenLab) -> None:
+def test_a_row_missing_from_the_lists_is_requested_by_id(open_lab: OpenLab) -> None:
     """A row in no list that was read is asked for by id; it leaves only if Harvest answers 404."""
     lab = open_lab.loaded("time_entries", entries=60)
     lab.rest()

@@ -73,7 +73,7 @@ def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> Non
 @pytest.mark.parametrize(
     "table", ["sync_runs", "_dlt_loads", "_dlt_version", "_dlt_pipeline_state"]
 )
-def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
+def test_lost_bookkeeping_tables_are_recreated(lab: Lab, table: str) -> None:
     """The loss of our own tables or dlt's cannot stop runs permanently."""
     lab.alter(f"DROP TABLE {table}")
     assert lab.sync(*TABLES).status == "ok"
@@ -82,7 +82,7 @@ def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
 
 
 @pytest.mark.rare
-def test_a_table_that_is_not_asked_for_comes_back_too(lab: Lab) -> None:
+def test_a_dropped_table_that_the_run_does_not_read_is_recreated_too(lab: Lab) -> None:
     """A run of other tables recreates it empty; the next run of it still reads all its history."""
     lab.alter("DROP TABLE clients")
     assert lab.sync("time_entries").status == "ok"
@@ -137,7 +137,7 @@ def test_a_damaged_folder_is_made_anew(lab: Lab, name: str, content: str | None)
 
 
 @pytest.mark.rare
-def test_a_reader_is_waited_for(lab: Lab) -> None:
+def test_a_run_waits_for_a_reader_to_release_the_file(lab: Lab) -> None:
     """A file that is released within destination_wait costs time and nothing else."""
     with reading(lab.database) as reader:
 
@@ -168,7 +168,7 @@ def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], second
 
 
 @pytest.mark.rare
-def test_a_reader_that_comes_after_the_load_and_stays_is_waited_for_twice(lab: Lab) -> None:
+def test_a_run_waits_only_twice_for_a_reader_that_arrives_after_the_load(lab: Lab) -> None:
     """The audit waits once and the end of the run once, but not again for each of its steps."""
     slept: list[float] = []
     with ExitStack() as readers:
@@ -192,7 +192,7 @@ def test_a_reader_that_comes_after_the_load_and_stays_is_waited_for_twice(lab: L
 
 
 @pytest.mark.rare
-def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
+def test_another_process_may_open_the_file_while_harvest_is_asked(lab: Lab) -> None:
     """A run does not hold the file while it asks Harvest; another process may open it meanwhile."""
     with ExitStack() as readers:
         came: list[Child] = []
@@ -220,7 +220,7 @@ def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
 @pytest.mark.parametrize(
     "days", [400, *(pytest.param(days, marks=pytest.mark.slow) for days in (-20_000, -400))]
 )
-def test_a_clock_that_was_set_wrong_loses_nothing(lab: Lab, days: int) -> None:
+def test_a_wrong_clock_loses_no_row(lab: Lab, days: int) -> None:
     """If this machine's clock is behind or ahead for one run, no row is missed."""
     clock: Clock = OwnClock(lambda: lab.clock() + timedelta(days=days), lambda _: None)
     for wrong in (True, False, False):

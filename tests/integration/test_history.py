@@ -53,7 +53,7 @@ def test_every_version_is_kept(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_a_row_read_again_is_no_version(open_lab: OpenLab) -> None:
+def test_rereading_an_unchanged_row_adds_no_version(open_lab: OpenLab) -> None:
     """The daily overlap and a full refresh reread unchanged rows without adding versions."""
     lab = open_lab.loaded("projects", "users", options=WISHED)
     before = [lab.table("projects_history"), lab.table("users_history")]
@@ -89,7 +89,7 @@ def test_arrays_are_part_of_a_version(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> None:
+def test_history_enabled_later_starts_with_a_version_of_every_row(open_lab: OpenLab) -> None:
     """The table is read from its first row, so that every row has an initial version."""
     lab = open_lab.loaded("projects")
     lab.rest()
@@ -99,7 +99,7 @@ def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> Non
 
 
 @pytest.mark.rare
-def test_a_field_that_appears_is_no_version(open_lab: OpenLab) -> None:
+def test_a_new_field_adds_versions_only_to_rows_with_a_value(open_lab: OpenLab) -> None:
     """Only rows to which Harvest gives a new value get a version; the new column is there."""
     lab = open_lab.loaded("projects", "users", options=WISHED)
     edited = lab.server.rows("projects")[0]["id"]
@@ -140,7 +140,7 @@ def test_history_with_plain_dlt(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_which_rate_held_on_which_day(open_lab: OpenLab) -> None:
+def test_the_documented_query_gives_the_rate_of_each_day(open_lab: OpenLab) -> None:
     """The query to copy gives the rates of every entry, before and after a rate changes."""
     lab = open_lab()
     entries = sorted(lab.server.rows("time_entries"), key=lambda row: str(row["spent_date"]))

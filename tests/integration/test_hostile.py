@@ -84,7 +84,7 @@ def touch(lab: Lab, table: str) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("table", LANES)
-def test_texts_arrive_as_they_are(lab: Lab, table: str) -> None:
+def test_texts_arrive_unchanged(lab: Lab, table: str) -> None:
     """Every text arrives unchanged; a lone surrogate, which no database holds, as its escape."""
     records = [lab.server.create(table) for _ in TEXTS]
     for record, text in zip(records, TEXTS.values(), strict=True):
@@ -117,7 +117,7 @@ def test_fields_of_any_name_arrive(lab: Lab, table: str) -> None:
 
 
 @pytest.mark.rare
-def test_days_at_the_ends_of_time_arrive(open_lab: OpenLab) -> None:
+def test_extreme_dates_are_loaded(open_lab: OpenLab) -> None:
     """People type such years; windows, cursors and audits work around them."""
     lab = open_lab(entries=60, invoices=6)
     lab.stop_timers()
@@ -136,7 +136,7 @@ def test_days_at_the_ends_of_time_arrive(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("table", LANES)
-def test_repeated_rows_are_not_doubled(lab: Lab, table: str) -> None:
+def test_a_row_repeated_on_a_page_is_loaded_once(lab: Lab, table: str) -> None:
     """
     An id that is duplicated on one page is in the table once.
 
@@ -154,7 +154,7 @@ def test_repeated_rows_are_not_doubled(lab: Lab, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", LANES)
-def test_nesting_beyond_measure_is_an_error_of_ours(lab: Lab, table: str) -> None:
+def test_excessive_nesting_raises_our_own_error(lab: Lab, table: str) -> None:
     """Excessive nesting is our error, not the interpreter's, and the other tables land."""
     deep: Any = 1
     for _ in range(400):

@@ -92,7 +92,7 @@ def find_hidden(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_tools_hand_out_words_alone(server: AskServer, tool: str) -> None:
+def test_tools_return_no_hidden_characters(server: AskServer, tool: str) -> None:
     """Text and structured copy mark the rows as data and contain no hidden characters."""
     params = CallToolRequestParams(name=tool, arguments=CALLS[tool])
     result = anyio.run(server.call_tool, None, params)
@@ -104,7 +104,7 @@ def test_tools_hand_out_words_alone(server: AskServer, tool: str) -> None:
         assert find_hidden(json.dumps(copy, ensure_ascii=False)) == []
 
 
-def test_resources_hand_out_words_alone(server: AskServer) -> None:
+def test_resources_return_no_hidden_characters(server: AskServer) -> None:
     """Comments in the file are as untrusted as notes are."""
     listed = anyio.run(server.list_resources, None, None)
     params = ReadResourceRequestParams(uri="harvest://tables/clients")
@@ -143,7 +143,7 @@ def test_errors_hold_no_text_of_the_warehouse(server: AskServer) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("form", ["table", "csv"])
-def test_commands_print_words_alone(
+def test_commands_print_no_escapes_markup_or_formulas(
     warehouse: Path, command: tuple[str, ...], form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Commands print no terminal escapes, do not render markup, and write no cell as a formula."""
@@ -158,7 +158,7 @@ def test_commands_print_words_alone(
 
 
 @pytest.mark.rare
-def test_what_is_no_request_is_refused_without_a_trace(warehouse: Path, tmp_path: Path) -> None:
+def test_invalid_requests_are_refused_without_an_echo(warehouse: Path, tmp_path: Path) -> None:
     """Requests that the protocol library itself refuses: nothing echoed, nothing on stderr."""
     log = tmp_path / "stderr.txt"
     arguments = ["mcp", "--database", str(warehouse), "--audit-log", str(tmp_path / "mcp.log")]

@@ -33,7 +33,7 @@ def assert_interrupted(child: Child) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
-def test_an_interrupt_leaves_in_order(lab: Lab, moment: str) -> None:
+def test_an_interrupted_run_exits_cleanly_and_the_next_has_the_rest(lab: Lab, moment: str) -> None:
     """At any point of a run: exit 130, a line says what is kept, the next run has the rest."""
     assert_interrupted(start_sync(lab, *TABLES, number=signal.SIGINT, moment=moment))
     assert lab.sync(*TABLES).status == "ok"

@@ -114,7 +114,7 @@ def test_killed_while_reading(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_killed_in_the_first_run_of_all(open_lab: OpenLab) -> None:
+def test_killed_in_the_first_run(open_lab: OpenLab) -> None:
     """A first run is killed with its tables half loaded; the second run completes them."""
     lab = open_lab()
     lab.stop_timers()
@@ -123,7 +123,7 @@ def test_killed_in_the_first_run_of_all(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_killed_with_new_rows_in_their_table(open_lab: OpenLab) -> None:
+def test_killed_before_dlt_notes_the_new_rows(open_lab: OpenLab) -> None:
     """New rows go directly into their table: those that dlt has not noted are there only once."""
     lab = open_lab(entries=1_200)
     lab.stop_timers()
@@ -179,7 +179,7 @@ def sync_and_die_in_the_fifth_load() -> None:
 
 
 @pytest.mark.rare
-def test_a_package_for_a_file_that_is_gone_does_not_count(lab: Lab) -> None:
+def test_a_pending_package_for_a_deleted_file_is_discarded(lab: Lab) -> None:
     """A pending package would bring its cursors into a new file, but none of the history."""
     kill(lab, EXTRACTED)
     lab.database.unlink()
@@ -188,7 +188,7 @@ def test_a_package_for_a_file_that_is_gone_does_not_count(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_a_package_for_a_newer_file_does_not_count(lab: Lab, tmp_path: Path) -> None:
+def test_a_pending_package_is_not_loaded_into_an_older_copy(lab: Lab, tmp_path: Path) -> None:
     """A pending package is not loaded into an older copy of the file either."""
     backup = tmp_path / "backup.duckdb"
     shutil.copy(lab.database, backup)
@@ -202,7 +202,7 @@ def test_a_package_for_a_newer_file_does_not_count(lab: Lab, tmp_path: Path) -> 
 
 
 @pytest.mark.rare
-def test_a_package_waits_while_the_file_is_held(lab: Lab) -> None:
+def test_a_pending_package_is_kept_while_the_file_is_locked(lab: Lab) -> None:
     """The lock is temporary, so the package stays and is loaded without asking Harvest again."""
     kill(lab, EXTRACTED)
     with reading(lab.database), pytest.raises(DestinationError, match="PID"):
@@ -217,7 +217,7 @@ def test_a_package_waits_while_the_file_is_held(lab: Lab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("pattern", ["*.parquet", "schema.json", "load_package_state.json"])
 @pytest.mark.parametrize("content", [pytest.param(b"", marks=pytest.mark.slow), b"half"])
-def test_a_broken_package_is_given_up(lab: Lab, pattern: str, content: bytes) -> None:
+def test_a_broken_package_is_discarded(lab: Lab, pattern: str, content: bytes) -> None:
     """Half a package, as a power cut leaves, never loads and must not block runs permanently."""
     kill(lab, NORMALIZED)
     broken = [file for file in (lab.folder / "dlt").rglob(pattern) if "load" in file.parts]

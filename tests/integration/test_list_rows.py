@@ -50,7 +50,7 @@ def without_dlt(found: dict[str, Any]) -> dict[str, Any]:
         "INSERT INTO {0} SELECT * FROM {0}",
     ],
 )
-def test_lists_of_another_size_are_loaded_again(lab: Lab, statement: str) -> None:
+def test_a_list_whose_row_count_differs_is_loaded_again(lab: Lab, statement: str) -> None:
     """Harvest's list is unchanged since its load, so only the warehouse shows the difference."""
     before = without_dlt(contents(lab))
     lab.alter("; ".join(statement.format(name) for name in (*WHOLE, *IN_PARTS)))
@@ -67,7 +67,7 @@ def test_lists_of_another_size_are_loaded_again(lab: Lab, statement: str) -> Non
 
 
 @pytest.mark.rare
-def test_elements_of_arrays_come_again(lab: Lab) -> None:
+def test_lost_elements_of_arrays_are_restored(lab: Lab) -> None:
     """Elements are rows of a child table, and the state records how many there are."""
     before = without_dlt(contents(lab))
     lab.alter("; ".join(f"DELETE FROM {name} WHERE rowid % 2 = 0" for name in CHILDREN))

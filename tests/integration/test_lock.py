@@ -50,7 +50,7 @@ def test_pipelines_do_not_wait_for_each_other(tmp_path: Path) -> None:
         pass
 
 
-def test_an_unreadable_holder_still_bars(tmp_path: Path) -> None:
+def test_an_unreadable_holder_file_does_not_open_the_lock(tmp_path: Path) -> None:
     """The lock decides, not the holder's file beside it."""
     with syncing(tmp_path):
         (tmp_path / "harvest.lock.json").write_text("{")
@@ -75,7 +75,7 @@ def test_syncs_into_two_files_do_not_bar_each_other(open_lab: OpenLab) -> None:
     assert len(lab.server.requests) > before
 
 
-def test_a_file_has_one_folder_for_good(data_dir: Path) -> None:
+def test_a_file_keeps_its_working_folder_until_it_is_deleted(data_dir: Path) -> None:
     """A name's first file gets dlt's own folder; another gets it only once that file is gone."""
     first, second = (build_target("duckdb", data_dir / f"{n}.duckdb", "harvest", "p") for n in "ab")
     assert claim_folder(first) == data_dir / "pipelines"

@@ -79,7 +79,7 @@ def read_error(result: CallToolResult) -> str:
 
 
 @pytest.mark.parametrize("era", ERAS)
-def test_an_agent_finds_its_way(warehouse: Path, era: str) -> None:
+def test_every_tool_is_read_only_and_answers(warehouse: Path, era: str) -> None:
     """In both eras of the protocol, the tools are read-only and each of them answers."""
 
     async def talk(client: Client) -> None:
@@ -113,7 +113,7 @@ def test_an_agent_finds_its_way(warehouse: Path, era: str) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("era", ERAS)
-def test_questions_are_prompts(warehouse: Path, era: str) -> None:
+def test_each_prompt_contains_a_working_query(warehouse: Path, era: str) -> None:
     """Each prompt has the query that works here: on tables, as this warehouse has no models."""
 
     async def talk(client: Client) -> None:
@@ -141,7 +141,7 @@ def test_questions_are_prompts(warehouse: Path, era: str) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("era", ERAS)
-def test_what_is_not_declared_is_refused(warehouse: Path, era: str) -> None:
+def test_undeclared_tools_arguments_and_values_are_refused(warehouse: Path, era: str) -> None:
     """Unknown tools, arguments and values give a short error that echoes nothing that was sent."""
     wrong: tuple[tuple[str, dict[str, Any], str], ...] = (
         ("list_records", {"table": "clients", "canary": 1}, "Extra inputs"),
@@ -166,7 +166,7 @@ def test_what_is_not_declared_is_refused(warehouse: Path, era: str) -> None:
     ask(warehouse, era, talk)
 
 
-def test_texts_are_data(warehouse: Path) -> None:
+def test_texts_are_marked_as_data_without_hidden_characters(warehouse: Path) -> None:
     """Invisible characters are removed, the notice is there, and no error contains a note."""
 
     async def talk(client: Client) -> None:
@@ -182,7 +182,7 @@ def test_texts_are_data(warehouse: Path) -> None:
 
 
 @pytest.mark.rare
-def test_a_long_answer_is_cut_where_its_cursor_goes_on(warehouse: Path) -> None:
+def test_a_long_answer_is_cut_where_its_cursor_continues(warehouse: Path) -> None:
     """Forty notes of 3,000 characters need several replies, which together have every record."""
 
     async def talk(client: Client) -> None:

@@ -62,7 +62,7 @@ def test_callers_have_the_tools_of_their_scopes(served: Served, era: str) -> Non
     served.ask("bo", era, whole)
 
 
-def test_without_a_token_of_this_server_nothing_is_served(served: Served) -> None:
+def test_requests_without_a_token_of_this_server_are_refused(served: Served) -> None:
     """A missing, wrong, foreign or truncated token gets 401 and a plain challenge."""
     served.tokens |= {"wrong": "hsa_0123_wrong", "half": served.tokens["bo"].rpartition("_")[0]}
     served.tokens["other"] = served.tokens["bo"][:-1] + "?"
@@ -110,7 +110,7 @@ def test_cursors_belong_to_their_caller(served: Served) -> None:
 
 
 @pytest.mark.rare
-def test_a_revoked_caller_is_out_at_once_and_others_go_on(served: Served) -> None:
+def test_a_revoked_caller_loses_its_session_at_once_and_others_do_not(served: Served) -> None:
     """An open session ends too, and a new token of the same name does not get it back."""
     add = ("mcp", "token", "add", "di", "--scope", "all", "--url", served.url)
     served.tokens["di"] = served.command(*add).stdout.strip()
@@ -126,7 +126,7 @@ def test_a_revoked_caller_is_out_at_once_and_others_go_on(served: Served) -> Non
     assert served.command("mcp", "token", "revoke", "di").returncode == 2
 
 
-def test_no_token_is_in_a_file_but_its_digest(served: Served) -> None:
+def test_only_the_digest_of_a_token_is_stored(served: Served) -> None:
     """No token is in the audit log, which names caller and scope, on stderr or in the store."""
     served.post("bo", host=served.tokens["bo"])
     texts = {

@@ -140,7 +140,7 @@ def test_the_metadata_names_the_issuer(served: Served, issuer: Issuer) -> None:
     assert evil.status_code == 421
 
 
-def test_tokens_that_are_no_callers_get_nothing(served: Served, issuer: Issuer) -> None:
+def test_tokens_without_a_valid_caller_are_refused_alike(served: Served, issuer: Issuer) -> None:
     """All get the same answer; no file contains a token; the log names a caller without a scope."""
     stranger = Issuer(url=issuer.url, keys={"one": make_key(), "other": make_key()})
     good = issuer.claim(served.url, **PEOPLE["client-bo"])
@@ -191,7 +191,9 @@ def test_a_session_belongs_to_the_person_and_outlives_a_token(
 
 
 @pytest.mark.rare
-def test_an_issuer_that_is_away_closes_and_says_so(tmp_path: Path, issuer: Issuer) -> None:
+def test_tokens_of_an_unreachable_issuer_are_refused_and_reported(
+    tmp_path: Path, issuer: Issuer
+) -> None:
     """The issuer's tokens are refused, ours are not; one line on stderr gives the reason."""
     issuer.is_away = True
     try:

@@ -71,7 +71,7 @@ def test_a_client_that_trusts_the_authority_is_served(encrypted: Served, era: st
 
 
 @pytest.mark.rare
-def test_what_is_not_encrypted_or_not_trusted_gets_nothing(
+def test_unencrypted_and_untrusted_connections_are_refused(
     encrypted: Served, authority: Authority, tmp_path: Path
 ) -> None:
     """Plain HTTP, clients that trust other authorities, other hosts and origins are refused."""
@@ -112,14 +112,14 @@ def behind(
 
 @pytest.mark.rare
 @pytest.mark.parametrize("era", ["auto", "legacy"])
-def test_callers_come_by_the_proxy(behind: tuple[Served, str], era: str) -> None:
+def test_callers_are_served_through_the_proxy(behind: tuple[Served, str], era: str) -> None:
     """Streams pass through the proxy, and its headers change nothing."""
     served, _ = behind
     assert served.ask("ada", era, count_tools) == 8
     assert served.post("ada", **EVIL).status_code == 200
 
 
-def test_the_proxy_makes_no_evil_host_good(behind: tuple[Served, str]) -> None:
+def test_the_proxy_does_not_bypass_host_and_token_checks(behind: tuple[Served, str]) -> None:
     """The server checks the caller's own headers, and serves nothing without a token."""
     served, _ = behind
     assert served.post("ada", host="evil.example").status_code == 421
@@ -129,7 +129,7 @@ def test_the_proxy_makes_no_evil_host_good(behind: tuple[Served, str]) -> None:
     assert served.post(**EVIL).status_code == 401
 
 
-def test_around_the_proxy_there_is_no_way(behind: tuple[Served, str]) -> None:
+def test_direct_calls_that_bypass_the_proxy_fail(behind: tuple[Served, str]) -> None:
     """A direct call fails even with a token, the right host and forged proxy headers."""
     served, inner = behind
     host = served.origin.removeprefix("https://")
@@ -139,7 +139,7 @@ def test_around_the_proxy_there_is_no_way(behind: tuple[Served, str]) -> None:
         assert direct.post("", **headers).status_code == 403
 
 
-def test_a_proxy_that_says_another_host_is_refused(
+def test_a_proxy_that_passes_another_host_is_refused(
     behind: tuple[Served, str], authority: Authority
 ) -> None:
     """nginx sends another host unless it is configured to pass on the caller's."""
@@ -160,7 +160,7 @@ def test_a_proxy_that_says_another_host_is_refused(
         (["--http=127.0.0.1:{taken}"], "Cannot listen on"),
     ],
 )
-def test_a_place_that_cannot_be_is_refused_shortly(
+def test_impossible_server_options_are_refused_in_one_line(
     encrypted: Served, tmp_path: Path, options: list[str], words: str
 ) -> None:
     """The server exits with 2 without a traceback, and opens no port."""

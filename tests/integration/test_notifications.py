@@ -37,7 +37,7 @@ def sync(lab: Lab, **settings: Any) -> Any:
     return lab.sync("clients", settings=settings)
 
 
-def test_a_failure_and_a_recovery_are_told_and_success_is_not(lab: Lab, post: Post) -> None:
+def test_failures_and_recoveries_are_notified_but_success_is_not(lab: Lab, post: Post) -> None:
     """A failure and a recovery are reported in order with what happened; success is not."""
     sync(lab, notify_url=post.url)
     assert post.got == []
@@ -55,7 +55,7 @@ def test_a_failure_and_a_recovery_are_told_and_success_is_not(lab: Lab, post: Po
     assert post.got[1][1]["report"]["status"] == "ok"
 
 
-def test_a_refused_sign_in_is_told(lab: Lab, post: Post) -> None:
+def test_a_refused_sign_in_is_notified(lab: Lab, post: Post) -> None:
     """A run that fails before it has a report is notified, and still raises its error."""
     lab.server.revoke(lab.token)
     with pytest.raises(HarvestError):
@@ -72,7 +72,7 @@ def test_slack_gets_its_text(lab: Lab, post: Post) -> None:
     assert "success" in body["text"]
 
 
-def test_a_dead_man_switch_is_told_of_every_run(lab: Lab, post: Post) -> None:
+def test_a_dead_man_switch_is_notified_of_every_run(lab: Lab, post: Post) -> None:
     """Every run sends its start, then success or failure, whatever notify_on says."""
     sync(lab, notify_url=post.url, notify_style="ping", notify_on="failure")
     lab.server.fault("missing_key", table="clients", times=50)
@@ -81,7 +81,7 @@ def test_a_dead_man_switch_is_told_of_every_run(lab: Lab, post: Post) -> None:
     assert paths == ["/start", "", "/start", "/fail"]
 
 
-def test_a_run_that_another_holds_up_is_not_told(lab: Lab, post: Post) -> None:
+def test_a_run_blocked_by_another_is_not_notified(lab: Lab, post: Post) -> None:
     """A blocked run sends neither a start nor a failure; the running one sends its own."""
     settings = {"notify_url": post.url, "notify_style": "ping"}
     with (
@@ -93,7 +93,7 @@ def test_a_run_that_another_holds_up_is_not_told(lab: Lab, post: Post) -> None:
     assert post.got == []
 
 
-def test_a_run_that_the_destination_refused_is_recovered_from(lab: Lab, post: Post) -> None:
+def test_recovery_from_a_refused_destination_is_notified(lab: Lab, post: Post) -> None:
     """Such a run has no row in sync_runs, yet the next good run is a recovery."""
     sync(lab, notify_url=post.url)
     lab.rest(HOUR)
@@ -122,7 +122,7 @@ def test_text_for_slack_is_escaped(post: Post) -> None:
     assert post.got[0][1] == {"text": "&lt;!channel&gt; &amp; more"}
 
 
-def test_a_recipient_that_fails_fails_no_run(lab: Lab, post: Post) -> None:
+def test_a_failing_recipient_does_not_fail_the_run(lab: Lab, post: Post) -> None:
     """A refusal, or no server at all: a warning that names the host but not the path."""
     post.status = 500
     report = sync(lab, notify_url=post.url, notify_on="always")
@@ -134,7 +134,7 @@ def test_a_recipient_that_fails_fails_no_run(lab: Lab, post: Post) -> None:
 
 
 @pytest.mark.rare
-def test_stale_tables_are_told(lab: Lab, post: Post) -> None:
+def test_stale_tables_are_notified(lab: Lab, post: Post) -> None:
     """``status --max-age``, which a monitor runs, sends the notification."""
     sync(lab)
     lab.rest(3 * HOUR)

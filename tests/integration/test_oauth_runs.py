@@ -60,7 +60,9 @@ def refreshes(lab: Lab) -> int:
 
 
 @pytest.mark.rare
-def test_a_token_that_dies_in_the_middle(open_lab: OpenLab, settings: Settings) -> None:
+def test_a_token_that_expires_during_a_run_is_refreshed_once(
+    open_lab: OpenLab, settings: Settings
+) -> None:
     """All tables meet the 401; one refresh suffices, every row lands, and nothing fails."""
     lab = open_lab()
     given = settings(lab)
@@ -79,7 +81,9 @@ def test_a_token_that_dies_in_the_middle(open_lab: OpenLab, settings: Settings) 
 
 
 @pytest.mark.rare
-def test_a_login_revoked_in_the_middle(open_lab: OpenLab, settings: Settings) -> None:
+def test_a_login_revoked_during_a_run_fails_the_unread_tables(
+    open_lab: OpenLab, settings: Settings
+) -> None:
     """Unread tables fail by name and keep their rows; the report and sync_runs say so."""
     lab = open_lab()
     given = settings(lab)
@@ -103,7 +107,7 @@ def test_a_login_revoked_in_the_middle(open_lab: OpenLab, settings: Settings) ->
     assert "SignInError" in str(row["errors"])
 
 
-def test_an_account_that_the_login_lost_fails_alone(open_lab: OpenLab, settings: Settings) -> None:
+def test_only_the_account_that_the_login_lost_fails(open_lab: OpenLab, settings: Settings) -> None:
     """If access to one account is lost, the other account's run continues."""
     lab = open_lab(accounts=(1000001, 1000002))
     given = settings(lab)

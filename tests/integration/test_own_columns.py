@@ -98,7 +98,7 @@ def test_every_column_comes_back(lab: Lab, table: str) -> None:
 
 
 @pytest.mark.rare
-def test_values_are_what_they_were(lab: Lab) -> None:
+def test_implied_values_of_dropped_columns_are_restored(lab: Lab) -> None:
     """Values that other columns imply are restored: a run's time and result, a row's account."""
     fill(lab)
     lab.server.fault("missing_key", table="clients", times=50)
@@ -130,7 +130,7 @@ def test_values_are_what_they_were(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_a_lost_folder_beside_a_lost_column(lab: Lab) -> None:
+def test_columns_are_restored_although_the_working_folder_is_lost(lab: Lab) -> None:
     """On another machine, a run mends tables that its dlt does not know yet before it reads."""
     fill(lab)
     for column in ("_dlt_loads.status", "_dlt_version.inserted_at", "_dlt_pipeline_state.version"):

@@ -46,7 +46,7 @@ def refuse(lab: Lab) -> str:
 
 
 @pytest.mark.rare
-def test_a_column_of_ones_own_with_another_type(lab: Lab) -> None:
+def test_a_users_column_of_another_type_fails_only_its_table(lab: Lab) -> None:
     """A new Harvest field meets a column of that name that a person added."""
     lab.alter("ALTER TABLE clients ADD COLUMN brand_new INTEGER")
     lab.server.alter("clients", "set_field", name="brand_new", value="text")
@@ -60,7 +60,7 @@ def test_a_column_of_ones_own_with_another_type(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_a_view_in_place_of_a_table(lab: Lab) -> None:
+def test_a_view_in_place_of_a_table_fails_only_that_table(lab: Lab) -> None:
     """The message cannot give exact advice, but it names the table and says what to undo."""
     lab.alter("ALTER TABLE clients RENAME TO kept; CREATE VIEW clients AS SELECT * FROM kept")
     message = refuse(lab)
@@ -104,7 +104,7 @@ def test_tables_that_fail_after_another_was_refused_lose_no_row(
 
 
 @pytest.mark.rare
-def test_a_unique_index_is_no_obstacle_or_named(lab: Lab) -> None:
+def test_a_unique_index_works_or_is_named_in_the_error(lab: Lab) -> None:
     """A merge deletes and reinserts each key; DuckDB before 2.0 refuses that with this index."""
     lab.alter("CREATE UNIQUE INDEX mine ON clients (account_id, id)")
     report = lab.sync(*TABLES)
@@ -123,7 +123,7 @@ def share_a_name(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_a_unique_index_that_harvest_does_not_keep(lab: Lab) -> None:
+def test_a_unique_index_that_harvest_violates_is_named_with_a_remedy(lab: Lab) -> None:
     """The message has the statement that drops it; other tables go on, then this one does."""
     lab.alter("CREATE UNIQUE INDEX mine ON clients (name)")
     share_a_name(lab)

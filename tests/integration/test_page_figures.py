@@ -83,7 +83,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.rare
-def test_postgres_says_the_same(made: MadeMarts, address: str) -> None:
+def test_postgres_gives_the_same_figures(made: MadeMarts, address: str) -> None:
     """Every figure with every filter, the choices, and both forms of each period agree."""
     target = build_target("postgres", None, "harvest", "p")
     with closing(psycopg2.connect(address)) as connection:

@@ -64,7 +64,7 @@ def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
         assert_equal(lab, endpoint.name)
 
 
-def test_child_tables_of_an_earlier_version_grow(open_lab: OpenLab) -> None:
+def test_child_tables_of_an_earlier_version_gain_the_new_columns(open_lab: OpenLab) -> None:
     """The columns are added, also to tables without new rows, and the lists are read again."""
     lab = open_lab()
     lab.rest()
@@ -92,7 +92,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     Container()[PluggableRunContext].reload(".")
 
 
-def test_the_pipeline_of_the_contract(open_lab: OpenLab, here: Path) -> None:
+def test_the_documented_pipeline_loads_twice(open_lab: OpenLab, here: Path) -> None:
     """dlt's default file has the dataset's name: it loads twice, and dlt reads it."""
     lab = open_lab()
     for _ in range(2):
@@ -177,7 +177,7 @@ def read_parquet(folder: Path) -> list[Row]:
     return rows
 
 
-def test_nothing_is_asked_until_rows_are_drawn(open_lab: OpenLab) -> None:
+def test_no_request_is_sent_until_rows_are_read(open_lab: OpenLab) -> None:
     """Building the source, naming its tables and selecting some of them sends no request."""
     lab = open_lab()
     with lab.working():

@@ -67,7 +67,7 @@ def keys(address: str, dataset: str = "harvest") -> dict[str, str]:
 
 
 @pytest.mark.rare
-def test_what_clients_of_postgres_find(lab: Lab, address: str) -> None:
+def test_postgres_clients_find_keys_grants_and_views(lab: Lab, address: str) -> None:
     """
     Every data table has its primary key and keeps it; grants and views survive a full refresh and
     the renaming of an earlier warehouse; a reader's open transaction blocks no run.
@@ -108,7 +108,7 @@ def test_what_clients_of_postgres_find(lab: Lab, address: str) -> None:
     assert [row["name"] for row in select(address, SCHEMAS)] == ["harvest"]
 
 
-def test_the_default_schema_exported(
+def test_the_public_schema_is_loaded_twice_and_exported(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
@@ -154,7 +154,7 @@ def test_the_default_schema_exported(
 
 @pytest.mark.rare
 @pytest.mark.parametrize("mode", ["drop_data", "drop_resources", "drop_sources"])
-def test_keys_stand_in_the_way_of_no_refresh(
+def test_primary_keys_do_not_block_a_dlt_refresh(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch, mode: Any
 ) -> None:
     """

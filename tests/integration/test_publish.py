@@ -7,7 +7,7 @@ import duckdb
 from tests.support.labs import OpenLab
 
 
-def test_a_copy_follows_what_was_read_completely(open_lab: OpenLab) -> None:
+def test_the_published_copy_is_replaced_only_after_a_complete_read(open_lab: OpenLab) -> None:
     """After a complete read the copy has the new rows; if a table failed, the old copy stays."""
     lab = open_lab()
     place = lab.folder / "readers.duckdb"

@@ -45,7 +45,7 @@ def put_back(lab: Lab, table: str, rows: list[Row]) -> None:
 
 
 @pytest.mark.rare
-def test_a_full_refresh_of_parents_takes_what_is_below(open_lab: OpenLab) -> None:
+def test_a_full_refresh_of_parents_removes_children_it_did_not_read(open_lab: OpenLab) -> None:
     """A deleted invoice's payments and messages leave, though the run names only invoices."""
     lab = open_lab.loaded(*BILLS, **SMALL)
     gone = paid_invoice(lab)
@@ -61,7 +61,7 @@ def test_a_full_refresh_of_parents_takes_what_is_below(open_lab: OpenLab) -> Non
 
 
 @pytest.mark.rare
-def test_children_alone_lose_what_has_no_parent(open_lab: OpenLab) -> None:
+def test_an_audit_of_children_alone_removes_orphans(open_lab: OpenLab) -> None:
     """If only payments and rates are read, their own audit finds the missing parents."""
     lab = open_lab.loaded("invoice_payments", "cost_rates", **SMALL)
     gone, left = paid_invoice(lab), lab.server.rows("cost_rates")[0]["user_id"]
@@ -78,7 +78,7 @@ def test_children_alone_lose_what_has_no_parent(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_rows_whose_parent_never_came_leave(open_lab: OpenLab) -> None:
+def test_rows_whose_parent_was_never_loaded_are_removed(open_lab: OpenLab) -> None:
     """An invoice can be created and deleted between two lists of one run."""
     lab = open_lab.loaded(*BILLS, **SMALL)
     lab.alter(
@@ -145,7 +145,7 @@ class Stopped(BaseException):
 
 
 @pytest.mark.rare
-def test_a_year_that_is_empty_leaves_after_a_stop(
+def test_rows_of_an_emptied_year_are_removed_after_a_killed_run(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is killed after loading that the list is empty, before anything else is done."""
@@ -169,7 +169,7 @@ def test_a_year_that_is_empty_leaves_after_a_stop(
 
 @pytest.mark.rare
 @pytest.mark.parametrize("tables", [(REPORT,), BILLS], ids=["replaced", "audit"])
-def test_rows_leave_though_a_reader_had_the_file(
+def test_the_next_run_removes_rows_if_a_reader_held_the_file(
     open_lab: OpenLab, tables: tuple[str, ...]
 ) -> None:
     """If another process opens the file after the last request, before rows leave: exit 6."""
@@ -202,7 +202,7 @@ def test_rows_leave_though_a_reader_had_the_file(
 
 
 @pytest.mark.rare
-def test_plain_dlt_leaves_what_is_empty_to_the_next_sync(open_lab: OpenLab) -> None:
+def test_plain_dlt_leaves_removals_to_the_next_sync(open_lab: OpenLab) -> None:
     """The state keeps the removal, beside the digest that says that the list is empty."""
     lab = open_lab.loaded(REPORT, expenses=0)
     for entry in lab.server.rows("time_entries"):
@@ -222,7 +222,7 @@ def test_plain_dlt_leaves_what_is_empty_to_the_next_sync(open_lab: OpenLab) -> N
 
 
 @pytest.mark.rare
-def test_history_that_was_paused_has_no_open_version_of_what_went(open_lab: OpenLab) -> None:
+def test_a_row_deleted_while_history_is_paused_has_no_open_version(open_lab: OpenLab) -> None:
     """A task deleted while no history is requested has no open version afterwards."""
     wish = {"history": ["tasks"]}
     lab = open_lab.loaded("tasks", options={"settings": wish}, **SMALL)
@@ -240,7 +240,7 @@ def test_history_that_was_paused_has_no_open_version_of_what_went(open_lab: Open
 
 
 @pytest.mark.rare
-def test_history_begins_for_each_account_by_itself(open_lab: OpenLab) -> None:
+def test_history_starts_separately_for_each_account(open_lab: OpenLab) -> None:
     """If an account fails when its history begins, the next run reads it from its first row."""
     lab = open_lab.loaded("projects", accounts=(1000001, 1000002), **SMALL)
     wish = {"history": ["projects"]}

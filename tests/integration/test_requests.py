@@ -43,7 +43,7 @@ def ask_unchanged(lab: Lab, seconds: float) -> int:
     return count(lab)
 
 
-def test_a_run_asks_who_the_token_is_in_all_accounts_at_once(
+def test_a_run_asks_for_the_owners_of_all_accounts_concurrently(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run asks at its start and before its load; in a row, twenty accounts cost forty answers."""

@@ -8,7 +8,7 @@ from tests.support.labs import OpenLab
 
 
 @pytest.mark.rare
-def test_keys_that_open_documents_land_when_asked_for(open_lab: OpenLab) -> None:
+def test_document_keys_are_loaded_when_included(open_lab: OpenLab) -> None:
     """``include`` brings only the named columns; if it is set later, a refresh fills them."""
     lab = open_lab.loaded("invoices", "clients")
     asked = {"include": ["invoices.client_key"]}
@@ -20,7 +20,7 @@ def test_keys_that_open_documents_land_when_asked_for(open_lab: OpenLab) -> None
     assert "statement_key" not in lab.columns("clients")
 
 
-def test_what_is_left_out_by_name_stays_out(open_lab: OpenLab) -> None:
+def test_a_column_both_included_and_excluded_is_not_loaded(open_lab: OpenLab) -> None:
     """A column both included and excluded is left out: the exclusion wins."""
     lab = open_lab()
     both = {"include": "clients.statement_key", "exclude": "clients.statement_key"}

@@ -99,7 +99,7 @@ def leave_room(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("when", ["daily", "never"])
-def test_the_run_with_the_audit_gives_room_back(
+def test_the_run_with_the_audit_shrinks_the_file(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """The setting "never" prevents it; other runs skip a file with less free space."""
@@ -122,7 +122,7 @@ def test_the_run_with_the_audit_gives_room_back(
 
 @pytest.mark.rare
 @pytest.mark.parametrize("when", ["daily", "never"])
-def test_a_run_that_leaves_much_free_gives_it_back_at_once(
+def test_a_file_with_much_free_space_is_shrunk_at_once(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """A file with much free space does not wait for the daily run."""

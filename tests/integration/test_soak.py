@@ -13,7 +13,7 @@ from tests.support.lab import Lab
 
 @pytest.mark.rare
 @pytest.mark.parametrize("runs", [2, pytest.param(100, marks=pytest.mark.slow)])
-def test_a_soaked_warehouse_is_the_account(tmp_path: Path, runs: int) -> None:
+def test_the_warehouse_equals_the_account_throughout_a_soak(tmp_path: Path, runs: int) -> None:
     """After each block of syncs every cell equals Harvest's."""
     with Lab(tmp_path, entries=100, invoices=20) as lab:
         storm = Storm(lab, random.Random(1))

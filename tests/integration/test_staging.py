@@ -42,7 +42,7 @@ def is_merged(lab: Lab, entry: int) -> bool:
     return lab.sql(f"SELECT notes FROM time_entries WHERE id = {entry}") == [{"notes": "Changed"}]
 
 
-def test_no_table_has_a_twin(lab: Lab) -> None:
+def test_no_staging_schema_is_left_after_a_run(lab: Lab) -> None:
     """After a first sync, a changed one, a full refresh and a mending there is one schema."""
     assert schemas(lab) == ["harvest"]
     entry = change(lab)
@@ -58,7 +58,7 @@ def test_no_table_has_a_twin(lab: Lab) -> None:
     assert schemas(lab) == ["harvest"]
 
 
-def test_what_is_not_of_dlt_stays(lab: Lab) -> None:
+def test_tables_that_dlt_did_not_create_are_kept(lab: Lab) -> None:
     """Tables and views that dlt did not create are kept, and then the schema is kept too."""
     lab.alter("CREATE SCHEMA harvest_staging")
     lab.alter("CREATE TABLE harvest_staging.mine AS SELECT 1 AS one")
@@ -73,7 +73,7 @@ def test_what_is_not_of_dlt_stays(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_a_schema_that_dlt_did_not_make_stays(lab: Lab) -> None:
+def test_a_schema_that_dlt_did_not_create_is_kept(lab: Lab) -> None:
     """A schema with tables named like Harvest's is dlt's only if it has a _dlt_version table."""
     lab.alter("CREATE SCHEMA harvest_staging")
     lab.alter("CREATE TABLE harvest_staging.roles AS SELECT 1 AS one")
@@ -96,7 +96,7 @@ def test_a_stopped_drop_is_finished(lab: Lab, statement: str) -> None:
 
 
 @pytest.mark.rare
-def test_a_waiting_package_keeps_it(lab: Lab) -> None:
+def test_a_pending_package_is_loaded_before_the_staging_schema_is_dropped(lab: Lab) -> None:
     """An interrupted package may need the rows there, so it is loaded before the drop."""
     entry = change(lab)
     with start_sync(lab, *TABLES, number=signal.SIGKILL, moment=FIRST_COPIED) as child:

@@ -52,7 +52,7 @@ def test_a_change_of_state_reaches_the_destination(open_lab: OpenLab) -> None:
         assert warehouse.source_state["resources"]["clients"]["accounts"]["1"] == {"owed": [1, 2]}
 
 
-def test_a_change_that_changes_nothing_loads_nothing(open_lab: OpenLab) -> None:
+def test_a_state_change_without_effect_loads_nothing(open_lab: OpenLab) -> None:
     """A change without effect makes no load package."""
     lab = open_lab.loaded("clients")
     loads = "SELECT COUNT(*) AS n FROM _dlt_loads"
@@ -96,7 +96,7 @@ def folder_of(lab: Lab) -> Path:
 
 
 @pytest.mark.rare
-def test_a_package_left_on_another_machine_is_given_up(open_lab: OpenLab) -> None:
+def test_a_package_older_than_another_machines_load_is_discarded(open_lab: OpenLab) -> None:
     """If loaded after another machine's load, it would restore old values and deleted rows."""
     lab = open_lab.loaded("clients")
     away = lab.folder / "first machine"
@@ -121,7 +121,7 @@ def test_a_package_left_on_another_machine_is_given_up(open_lab: OpenLab) -> Non
     assert lab.sync("clients").run_log.warnings == []
 
 
-def test_a_package_that_nothing_came_between_is_loaded(open_lab: OpenLab) -> None:
+def test_a_pending_package_is_loaded_if_no_other_load_intervened(open_lab: OpenLab) -> None:
     """The next run on the same machine completes the killed run's load without new requests."""
     lab = open_lab.loaded("clients")
     edit(lab, "Read once")
@@ -132,7 +132,7 @@ def test_a_package_that_nothing_came_between_is_loaded(open_lab: OpenLab) -> Non
     assert_equal(lab, "clients")
 
 
-def test_a_folder_from_a_copy_takes_the_warehouse_state(open_lab: OpenLab) -> None:
+def test_a_restored_working_folder_takes_the_warehouse_state(open_lab: OpenLab) -> None:
     """The destination's cursors replace those of an old copy, without a warning."""
     lab = open_lab.loaded("clients")
     copy = lab.folder / "copy"
@@ -148,7 +148,7 @@ def test_a_folder_from_a_copy_takes_the_warehouse_state(open_lab: OpenLab) -> No
 
 
 @pytest.mark.rare
-def test_a_backup_is_noticed_though_a_package_waits(open_lab: OpenLab) -> None:
+def test_a_restored_backup_is_detected_despite_a_pending_package(open_lab: OpenLab) -> None:
     """A package without a state raises no version, so the backup is older than the folder."""
     lab = open_lab.loaded("clients")
     backup = lab.folder / "backup.duckdb"
@@ -164,7 +164,7 @@ def test_a_backup_is_noticed_though_a_package_waits(open_lab: OpenLab) -> None:
     assert_equal(lab, "clients")
 
 
-def test_nothing_is_loaded_onto_a_state_that_another_run_stored(open_lab: OpenLab) -> None:
+def test_a_run_loads_nothing_if_another_run_stored_a_state_meanwhile(open_lab: OpenLab) -> None:
     """Of two machines at once, the later one discards what it read and exits with code 7."""
     lab = open_lab.loaded("clients")
     record = edit(lab, "Read by the later one")

@@ -368,13 +368,13 @@ def run(examples: int, steps: int, *, is_random: bool, kind: type[Storms] = Stor
     )
 
 
-def test_after_any_storm_the_warehouse_is_the_account() -> None:
+def test_the_warehouse_equals_the_account_after_any_storm() -> None:
     """Whatever happened, in whatever order, one quiet run makes every cell right."""
     run(examples=1, steps=6, is_random=False)
 
 
 @pytest.mark.slow
-def test_after_long_storms_the_warehouse_is_the_account() -> None:
+def test_the_warehouse_equals_the_account_after_long_storms() -> None:
     """The same with many long stories and walks, different ones each time."""
     Storms.drawn.clear()
     run(examples=STORIES, steps=12, is_random=True, kind=LongWalks)

@@ -31,7 +31,7 @@ def last_run(lab: Lab) -> Row:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_refused_sign_in_is_written(open_lab: OpenLab, is_first: bool) -> None:
+def test_a_refused_sign_in_is_recorded(open_lab: OpenLab, is_first: bool) -> None:
     """Even the very first run is recorded, so that readers see why there is nothing else."""
     lab = open_lab(invoices=0) if is_first else open_lab.loaded(*TABLES, "tasks", invoices=0)
     lab.rest()
@@ -48,7 +48,7 @@ def test_a_refused_sign_in_is_written(open_lab: OpenLab, is_first: bool) -> None
     assert lab.ids("clients") == sorted(row["id"] for row in lab.server.rows("clients"))
 
 
-def test_harvest_out_of_reach_is_written(lab: Lab) -> None:
+def test_an_unreachable_harvest_is_recorded(lab: Lab) -> None:
     """If no account could be opened, the row names each of them."""
     lab.rest()
     lab.server.fault("unavailable")
@@ -60,7 +60,7 @@ def test_harvest_out_of_reach_is_written(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_a_partial_run_is_written(lab: Lab) -> None:
+def test_a_partial_run_is_recorded(lab: Lab) -> None:
     """The row says by table what was loaded and what failed."""
     lab.server.create("clients")
     lab.rest()
@@ -72,7 +72,7 @@ def test_a_partial_run_is_written(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_a_guarded_run_is_written(lab: Lab) -> None:
+def test_a_run_refused_by_the_guard_is_recorded(lab: Lab) -> None:
     """A refusal by the guard is a failure like any other."""
     for _ in range(60):
         lab.server.create("tasks")
@@ -93,7 +93,7 @@ def test_a_guarded_run_is_written(lab: Lab) -> None:
         "CREATE TABLE sync_runs (id INTEGER, nothing TEXT)",
     ],
 )
-def test_a_lost_row_never_fails_the_sync(lab: Lab, statement: str) -> None:
+def test_a_damaged_run_log_never_fails_the_sync(lab: Lab, statement: str) -> None:
     """Whatever replaces the table, the rows of Harvest's tables decide the result."""
     lab.rest()
 
@@ -112,7 +112,7 @@ def test_a_lost_row_never_fails_the_sync(lab: Lab, statement: str) -> None:
     assert lab.ids("clients") == sorted(row["id"] for row in lab.server.rows("clients"))
 
 
-def test_a_run_that_loads_nothing_leaves_the_file_as_it_is(lab: Lab, tmp_path: Path) -> None:
+def test_a_run_that_loads_nothing_does_not_change_the_file(lab: Lab, tmp_path: Path) -> None:
     """The run's row stays in the log beside the file until a loading run writes both into it."""
     log = lab.database.with_name(f"{lab.database.name}.wal")
     for _ in range(2):
@@ -136,7 +136,7 @@ def test_a_run_that_loads_nothing_leaves_the_file_as_it_is(lab: Lab, tmp_path: P
     assert found == [(runs[0]["runs"],)]
 
 
-def test_a_copy_for_readers_has_the_row(lab: Lab, tmp_path: Path) -> None:
+def test_a_published_copy_contains_the_row_of_its_run(lab: Lab, tmp_path: Path) -> None:
     """The copy has the row even if the run loaded nothing and left its row in the log."""
     place = tmp_path / "published.duckdb"
     for _ in range(2):

@@ -93,7 +93,7 @@ def test_a_full_refresh_loads_every_row(open_lab: OpenLab) -> None:
     assert not set(after.values()) & set(before.values())
 
 
-def test_of_what_is_read_again_only_wrong_rows_are_loaded(open_lab: OpenLab) -> None:
+def test_the_audit_reloads_only_rows_with_wrong_values(open_lab: OpenLab) -> None:
     """The daily audit reads all of so small a table and compares every value."""
     lab = open_lab.loaded("time_entries")
     before = loads(lab, "time_entries")

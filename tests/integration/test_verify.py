@@ -89,9 +89,7 @@ def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_figures_that_are_asked_together_open_the_file_once(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_figures_open_the_file_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening a file costs DuckDB 20 ms of processor time; a further connection costs nothing."""
     opened, connect = list[str](), duckdb.connect
 
@@ -117,7 +115,7 @@ def test_a_table_of_one_page_is_counted_in_its_list(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
+def test_independent_requests_are_sent_concurrently(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In sequence they took minutes where each answer takes a second."""
@@ -235,7 +233,7 @@ def test_a_verification_makes_no_table(lab: Lab, has_syncs: bool) -> None:
 
 
 @pytest.mark.rare
-def test_a_lost_row_of_ours_never_fails_a_verification(lab: Lab) -> None:
+def test_a_damaged_verification_log_never_fails_a_verification(lab: Lab) -> None:
     """Whatever replaces our table, the figures are compared."""
     lab.alter("DROP TABLE verify_runs; CREATE VIEW verify_runs AS SELECT 1 AS id")
     report = lab.verify()
@@ -264,7 +262,7 @@ def test_lost_and_deleted_rows_are_found_and_mended(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
+def test_an_invoice_that_differs_from_its_lines_is_requested(lab: Lab) -> None:
     """If Harvest agrees, it is information; if not, it is a difference, which is mended."""
     first, second = (record["id"] for record in lab.server.rows("invoices")[:2])
     lab.server.edit("invoices", first, amount=123456.78)
@@ -282,7 +280,7 @@ def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
+def test_changes_since_the_last_sync_are_not_differences(lab: Lab) -> None:
     """Rows created, moved or edited meanwhile are left to the next sync."""
     listed = [record["id"] for record in lab.server.rows("time_entries")]
     lab.server.edit("time_entries", listed[0], hours=7, rounded_hours=7)
@@ -296,7 +294,7 @@ def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> None:
+def test_expenses_and_payments_are_compared_with_harvest(open_lab: OpenLab) -> None:
     """Cost by project and year, payments by what is due; only those are read again."""
     lab = open_lab.loaded("expenses", "invoices", "invoice_payments", entries=10)
     lab.rest()
@@ -337,7 +335,9 @@ def test_one_row_too_many_and_one_too_few_are_noticed(open_lab: OpenLab) -> None
     ("named", "there"),
     [("dataset", "Datasets there: harvest"), ("pipeline", "belongs to pipeline harvest")],
 )
-def test_a_mistyped_name_is_said(open_lab: OpenLab, named: str, there: str) -> None:
+def test_a_mistyped_dataset_or_pipeline_is_refused_with_the_real_names(
+    open_lab: OpenLab, named: str, there: str
+) -> None:
     """Nothing was loaded under that name: exit code 2, with the names that exist."""
     lab = open_lab.loaded("clients", entries=10)
     with pytest.raises(ConfigError, match=there) as raised:
@@ -393,7 +393,9 @@ def test_a_file_that_stays_in_use_is_waited_for_once(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "server_error"])
-def test_an_account_that_cannot_be_opened_holds_up_no_other(open_lab: OpenLab, fault: str) -> None:
+def test_an_account_that_cannot_be_opened_does_not_stop_the_others(
+    open_lab: OpenLab, fault: str
+) -> None:
     """The account is named with its error and exit code; the others are compared and mended."""
     first, second = 1000001, 1000002
     lab = open_lab.loaded("clients", accounts=(first, second), entries=0, invoices=0)
@@ -457,7 +459,7 @@ def test_a_table_that_was_never_read_to_its_end_is_not_ok(open_lab: OpenLab, tab
 
 
 @pytest.mark.rare
-def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
+def test_excluded_columns_are_not_compared(open_lab: OpenLab) -> None:
     """Each check is reported once; the others are made, and a second sync succeeds."""
     excluded = [
         "time_entries.is_running",
@@ -550,7 +552,7 @@ def test_lists_below_a_parent_are_compared_row_by_row(open_lab: OpenLab) -> None
 
 
 @pytest.mark.rare
-def test_rows_of_lists_that_stand_there_twice_are_found(open_lab: OpenLab) -> None:
+def test_duplicated_rows_of_lists_are_found(open_lab: OpenLab) -> None:
     """Every id and every row is right, only the number differs, even if another row is missing."""
     lab = open_lab.loaded("invoices", "invoice_messages", "users", "cost_rates", entries=10)
     lab.rest()
@@ -663,7 +665,7 @@ def test_values_that_harvest_changes_without_a_date_are_no_difference(open_lab: 
 
 
 @pytest.mark.rare
-def test_of_many_wrong_values_some_are_named(open_lab: OpenLab) -> None:
+def test_only_some_of_many_wrong_values_are_named(open_lab: OpenLab) -> None:
     """The others are counted, with the columns in which they differ."""
     lab = open_lab.loaded("time_entries", entries=400)
     lab.rest()
@@ -698,7 +700,7 @@ def test_a_changed_value_of_a_whole_list_is_found(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_a_whole_list_that_changed_since_excuses_no_lost_row(open_lab: OpenLab) -> None:
+def test_a_changed_list_does_not_excuse_a_lost_row(open_lab: OpenLab) -> None:
     """A changed list has other rows, but the warehouse must have as many as were loaded."""
     lab = open_lab.loaded("roles", entries=10)
     lab.rest()
@@ -712,7 +714,7 @@ def test_a_whole_list_that_changed_since_excuses_no_lost_row(open_lab: OpenLab) 
 
 
 @pytest.mark.rare
-def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
+def test_large_numbers_of_lists_are_compared_over_several_days(open_lab: OpenLab) -> None:
     """Part of the allowance pays for part of them; the rest is reported and is no difference."""
     lab = open_lab.loaded("invoices", "invoice_messages", entries=10, invoices=40)
     compared = set[str]()
@@ -727,7 +729,7 @@ def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
-def test_history_is_held_against_its_table(open_lab: OpenLab) -> None:
+def test_history_is_compared_with_its_table(open_lab: OpenLab) -> None:
     """A row without an open version is read again and gets one; a version without a row ends."""
     history = {"settings": {"history": ["clients"]}}
     lab = open_lab.loaded("clients", entries=10, options=history)

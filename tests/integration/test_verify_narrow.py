@@ -48,7 +48,7 @@ def whole_lists(lab: Lab) -> int:
 
 
 @pytest.mark.rare
-def test_a_wrong_hour_is_read_again_with_its_day(lab: Lab) -> None:
+def test_a_wrong_entry_is_reloaded_with_only_its_day(lab: Lab) -> None:
     """All figures of a project's year are compared, and the rows of one day are reloaded."""
     found = find_long_year(lab)
     lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {found['id']}")
@@ -65,7 +65,7 @@ def test_a_wrong_hour_is_read_again_with_its_day(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_a_sum_that_no_figure_explains_is_read_whole(lab: Lab) -> None:
+def test_an_unexplained_sum_rereads_the_whole_year(lab: Lab) -> None:
     """Here, the project states another value for its hours."""
     found = find_long_year(lab)
     lab.alter(f"UPDATE projects SET is_fixed_fee = NOT is_fixed_fee WHERE id = {found['project']}")
@@ -75,7 +75,7 @@ def test_a_sum_that_no_figure_explains_is_read_whole(lab: Lab) -> None:
     assert {each["from"][5:] for each in again} <= {"01-01"}
 
 
-def test_a_lost_row_is_looked_for_on_its_day(lab: Lab) -> None:
+def test_a_lost_row_is_searched_for_only_on_its_day(lab: Lab) -> None:
     """All ids are read once; then that day's ids in the warehouse, its rows, and the ids again."""
     found = find_long_year(lab)
     lab.alter(f"DELETE FROM time_entries WHERE id = {found['id']}")
@@ -115,7 +115,7 @@ def test_a_row_under_another_day_is_found(lab: Lab, days: int) -> None:
 
 
 @pytest.mark.rare
-def test_a_row_that_stands_there_twice_is_found(lab: Lab) -> None:
+def test_a_duplicated_row_is_found_and_removed(lab: Lab) -> None:
     """The row is there only once afterwards."""
     found = find_long_year(lab)
     lab.alter(f"INSERT INTO time_entries SELECT * FROM time_entries WHERE id = {found['id']}")

@@ -59,7 +59,7 @@ def test_a_table_is_as_old_as_its_last_complete_run(lab: Lab) -> None:
     assert found == {"projects": 1, "clients": 0, "invoices": 3, "invoice_payments": 3}
 
 
-def test_too_old_is_exit_code_5(lab: Lab) -> None:
+def test_tables_that_are_too_old_exit_with_5(lab: Lab) -> None:
     """The exit code depends on the given age, and on the given tables."""
     lab.rest(3 * HOUR)
     lab.sync("clients")
@@ -92,7 +92,7 @@ def test_plans_are_those_of_the_settings(lab: Lab, monkeypatch: pytest.MonkeyPat
     assert 2 < (found.next_sweep - report.now).total_seconds() / DAY <= 3
 
 
-def test_accounts_are_chosen_as_everywhere(lab: Lab) -> None:
+def test_status_refuses_invalid_and_unknown_accounts(lab: Lab) -> None:
     """Accounts are ids in digits, and the warehouse must have rows of them."""
     assert {each.account_id for each in look(lab, account=("1000001",)).tables} == {1000001}
     with pytest.raises(ConfigError, match="digits"):
@@ -102,7 +102,7 @@ def test_accounts_are_chosen_as_everywhere(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_warnings_stand_apart_from_what_waits(lab: Lab) -> None:
+def test_warnings_are_listed_apart_from_pending_loads(lab: Lab) -> None:
     """A warning is not a waiting load: a monitor reads each under its own name."""
     with lab.working():
         lab.database.rename("harvest.duckdb")
@@ -130,7 +130,7 @@ def test_the_last_verification_is_shown(lab: Lab) -> None:
 
 
 @pytest.mark.rare
-def test_harvest_is_not_asked(lab: Lab) -> None:
+def test_status_asks_harvest_only_with_check(lab: Lab) -> None:
     """Only ``--check`` asks Harvest; without a sign-in the rest is still shown."""
     before = len(lab.server.requests)
     report = look(lab)
@@ -148,7 +148,7 @@ def test_a_refused_sign_in_is_exit_code_3_when_checked(lab: Lab) -> None:
     assert look(lab, check=True).exit_code == 3
 
 
-def test_nothing_is_written(lab: Lab) -> None:
+def test_status_changes_no_row_and_no_table(lab: Lab) -> None:
     """A look leaves every row and every table unchanged."""
 
     def read() -> list[Any]:
@@ -170,7 +170,7 @@ def test_an_odd_age_is_refused(lab: Lab, age: str) -> None:
         look(lab, max_age=age)
 
 
-def test_no_warehouse_is_said(tmp_path: Path) -> None:
+def test_status_without_a_warehouse_says_how_to_create_one(tmp_path: Path) -> None:
     """The message names the command that creates a warehouse."""
     with pytest.raises(ConfigError, match="harvest-source sync"):
         read_warehouse_status(database=tmp_path / "none.duckdb")

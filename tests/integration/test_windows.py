@@ -14,7 +14,7 @@ ENTRIES = 20_001
 NEWEST, OLDEST = "2026-06-17", "2001-01-01"
 
 
-def test_a_row_that_moves_between_windows_lands_where_it_is(open_lab: OpenLab) -> None:
+def test_a_row_that_moves_between_windows_is_loaded_once(open_lab: OpenLab) -> None:
     """A row that moves from an unread window to one already read is there once, as it is now."""
     lab = open_lab(entries=ENTRIES)
     newest = lab.server.create("time_entries", spent_date=NEWEST)["id"]
@@ -40,7 +40,7 @@ def test_a_row_that_moves_between_windows_lands_where_it_is(open_lab: OpenLab) -
 
 
 @pytest.mark.slow
-def test_rows_without_a_date_land_from_a_list_that_is_cut(open_lab: OpenLab) -> None:
+def test_undated_rows_are_loaded_from_a_list_read_in_windows(open_lab: OpenLab) -> None:
     """Drafts in a list of more than 20,000 rows are in no window of days, but are still read."""
     lab = open_lab(entries=0, expenses=0, invoices=0, estimates=ENTRIES)
     drafts = [row["id"] for row in lab.server.rows("estimates")[:5]]

@@ -129,7 +129,7 @@ def test_as_many_threads_are_busy_as_there_are_processors() -> None:
         assert processor_share() is share
 
 
-def test_a_silence_is_yielded() -> None:
+def test_a_silence_gives_the_consuming_loop_a_turn() -> None:
     """While no result arrives, the consuming loop still gets its turn."""
     go_on = threading.Event()
 
@@ -180,7 +180,7 @@ def test_a_task_runs_beside_the_block() -> None:
         assert outcome.result(60) == "done"
 
 
-def test_a_task_learns_that_its_block_was_left() -> None:
+def test_a_task_is_told_to_end_when_its_block_is_left() -> None:
     """An exception in the block does not wait for the task, which is told to end."""
     left: list[Callable[[], bool]] = []
     asked, go_on = threading.Event(), threading.Event()

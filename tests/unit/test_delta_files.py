@@ -51,7 +51,7 @@ def read_names(table: DeltaTable) -> dict[int, str]:
     return dict(zip(rows["id"], rows["name"], strict=True))
 
 
-def test_rows_go_from_every_part_and_files_without_them_stay(folder: Path) -> None:
+def test_rows_are_deleted_from_every_part_and_other_files_are_kept(folder: Path) -> None:
     """The rows include first and last ones of parts; an unchanged file is not rewritten."""
     table = open_table(folder)
     untouched = {each for each in table.files if pq.read_metadata(each).num_rows == 10}
@@ -108,7 +108,7 @@ def short_files(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [0, 1_000, 60_000])
-def test_files_that_do_not_fit_the_disk_leave_it(folder: Path, size: int) -> None:
+def test_files_that_do_not_fit_the_disk_are_removed(folder: Path, size: int) -> None:
     """Otherwise each retry would leave one more file. The error is the disk's."""
     table, files = open_table(folder), {*folder.glob("*.parquet")}
     with short_files(size), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
@@ -117,7 +117,7 @@ def test_files_that_do_not_fit_the_disk_leave_it(folder: Path, size: int) -> Non
     assert read_names(open_table(folder))[1] == "old"
 
 
-def test_rules_of_others_are_left_to_deltalake(folder: Path) -> None:
+def test_constraints_and_change_feeds_are_left_to_deltalake(folder: Path) -> None:
     """deltalake checks constraints, and writes changed rows into a change data feed."""
     table: Any = deltalake.DeltaTable(folder)
     assert can_exchange(table)
@@ -129,7 +129,7 @@ def test_rules_of_others_are_left_to_deltalake(folder: Path) -> None:
     assert read_names(open_table(folder))[1] == "new"
 
 
-def test_files_with_other_names_are_left_to_deltalake(folder: Path) -> None:
+def test_files_with_encoded_names_are_left_to_deltalake(folder: Path) -> None:
     """If the log encodes a file's name, the removed file would stay."""
     pq.write_table(build_rows(-5, 0), folder / "a b.parquet")
     table: Any = deltalake.DeltaTable(folder)
@@ -150,7 +150,7 @@ def test_a_feed_of_changes_is_written(tmp_path: Path) -> None:
     assert sorted(changes.column("id").to_pylist()) == [1, 1]
 
 
-def test_bounds_are_those_of_the_rows(tmp_path: Path) -> None:
+def test_bounds_are_exact_or_absent(tmp_path: Path) -> None:
     """Bounds are exact or absent: wrong ones hide rows. Years like 201 have exact ones too."""
     rows = pa.table(
         {

@@ -71,7 +71,7 @@ def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loads:
     return Loads(tmp_path)
 
 
-def test_new_rows_pass_by_the_staging_table(loads: Loads) -> None:
+def test_new_rows_bypass_the_staging_table(loads: Loads) -> None:
     """They do so in a first load, and in a load of other keys."""
     loads.load(rows_of(1))
     loads.load(rows_of(1, start=ROWS))
@@ -79,7 +79,7 @@ def test_new_rows_pass_by_the_staging_table(loads: Loads) -> None:
     loads.assert_rows(rows=2 * ROWS, at=1)
 
 
-def test_new_rows_pass_by_the_log(loads: Loads) -> None:
+def test_new_rows_bypass_the_log(loads: Loads) -> None:
     """They are written once, into the file; other changes are logged as in dlt."""
     loads.load(rows_of(1))
     with duckdb.connect(str(loads.database)) as other:
@@ -100,14 +100,14 @@ def test_rows_with_a_known_key_are_merged(loads: Loads) -> None:
     loads.assert_rows(rows=2 * ROWS - 1, at=2, changed=ROWS)
 
 
-def test_of_a_key_that_comes_twice_the_newest_stays(loads: Loads) -> None:
+def test_the_newest_row_of_a_repeated_key_is_kept(loads: Loads) -> None:
     """dlt finds the newest row in the staging table."""
     loads.load(pa.concat_tables([rows_of(2), rows_of(1, count=1)]))
     assert loads.staged == ROWS + 1
     loads.assert_rows(at=2)
 
 
-def test_of_a_key_in_two_files_the_newest_stays(
+def test_the_newest_row_of_a_key_in_two_files_is_kept(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The order in which the files are copied does not matter."""
@@ -125,7 +125,7 @@ def test_rows_that_replace_others_are_merged(loads: Loads) -> None:
     loads.assert_rows(at=1)
 
 
-def test_what_the_table_refuses_is_refused_by_dlts_own_way(loads: Loads) -> None:
+def test_rows_that_the_table_refuses_go_through_dlts_own_load(loads: Loads) -> None:
     """Too few rows to be worth a query, and rows of which one does not fit, go dlt's own way."""
     loads.load(rows_of(1, count=5))
     assert loads.staged == 5
@@ -161,7 +161,7 @@ def test_a_setting_that_duckdb_refuses_fails_no_copy(
     loads.assert_rows(rows=2 * ROWS, at=1)
 
 
-def test_a_copy_that_dlt_has_not_noted(loads: Loads) -> None:
+def test_an_unrecorded_copy_is_repeated_without_duplicates(loads: Loads) -> None:
     """As after a kill, dlt copies the file again, and each row is stored once."""
     loads.load(rows_of(0, start=ROWS, count=1))
     loads.extract(rows_of(1))

@@ -159,7 +159,7 @@ def test_config_values_say_where_they_are_from(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("setting", "kept"), [("true", 2), ("false", 4)])
-def test_what_is_kept_of_loaded_packages_is_bounded(
+def test_the_number_of_kept_packages_is_bounded(
     loaded: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, kept: int
 ) -> None:
     """The newest packages are kept, or all if a person wants to see them; loads continue."""
@@ -174,7 +174,7 @@ def test_what_is_kept_of_loaded_packages_is_bounded(
     assert not warehouse.pipeline.has_pending_data
 
 
-def test_what_dlt_says_of_earlier_packages_is_not_kept(loaded: Warehouse, tmp_path: Path) -> None:
+def test_dlts_steps_of_earlier_packages_are_not_kept(loaded: Warehouse, tmp_path: Path) -> None:
     """dlt would keep the steps of every load, and write all of them after each step."""
     warehouse = loaded.copy(tmp_path / "traced")
     pipeline = warehouse.pipeline
@@ -239,7 +239,7 @@ def test_a_warning_is_in_the_log_of_dlt(
     assert "nothing is wrong" in caplog.messages
 
 
-def test_the_active_pipeline(loaded: Warehouse) -> None:
+def test_the_active_pipeline_is_the_last_one_made(loaded: Warehouse) -> None:
     """It is the pipeline that was made last, or None if none is active."""
     assert dlt_internals.find_active_pipeline() is None
     loaded.pipeline.activate()
@@ -261,13 +261,15 @@ def test_the_load_id_is_known_while_extracting(tmp_path: Path) -> None:
     assert seen == info.loads_ids
 
 
-def test_the_folder_of_pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_pipelines_folder_follows_dlt_data_dir(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The folder follows DLT_DATA_DIR, as in dlt itself."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "elsewhere"))
     assert dlt_internals.find_pipelines_folder() == tmp_path / "elsewhere" / "pipelines"
 
 
-def test_a_restored_pipeline_does_not_ask_again(tmp_path: Path) -> None:
+def test_a_restored_pipeline_does_not_compare_its_state_again(tmp_path: Path) -> None:
     """Once marked, ``run`` loads without comparing its state with the destination's."""
     warehouse = Warehouse(tmp_path)
     asked: list[object] = []
@@ -277,7 +279,7 @@ def test_a_restored_pipeline_does_not_ask_again(tmp_path: Path) -> None:
     assert asked == []
 
 
-def test_state_versions_here_and_at_the_destination(loaded: Warehouse, tmp_path: Path) -> None:
+def test_state_versions_are_equal_after_a_load(loaded: Warehouse, tmp_path: Path) -> None:
     """After a load both versions are equal; an empty destination has none."""
     state = loaded.pipeline.state
     expected = dlt_internals.read_expected_version(state)
@@ -297,7 +299,7 @@ def test_state_versions_here_and_at_the_destination(loaded: Warehouse, tmp_path:
 
 
 @pytest.mark.parametrize("step", ["extract", "normalize"])
-def test_a_package_says_what_it_was_made_on(tmp_path: Path, step: str) -> None:
+def test_a_package_names_the_state_it_was_made_on(tmp_path: Path, step: str) -> None:
     """It is the destination's state at that time, even if the package brings no state."""
     warehouse = Warehouse(tmp_path)
     pipeline = warehouse.pipeline
@@ -317,7 +319,7 @@ def test_a_package_says_what_it_was_made_on(tmp_path: Path, step: str) -> None:
         assert dlt_internals.read_pending_base(pipeline) is None
 
 
-def test_states_are_told_apart() -> None:
+def test_states_are_distinguished_by_digest_and_number() -> None:
     """States differ by digest, and by number if both are known; two absent states are equal."""
     version = dlt_internals.StateVersion
     assert version("a", 1).is_same(version("a", 1))
@@ -349,7 +351,7 @@ def test_the_highest_state_is_restored(loaded: Warehouse, tmp_path: Path) -> Non
     assert stored.number == 1
 
 
-def test_the_state_is_read_again_when_its_file_is_another(loaded: Warehouse) -> None:
+def test_the_state_is_reread_when_its_file_changed(loaded: Warehouse) -> None:
     """It is reread after any pipeline's write, except while this run is changing it."""
     pipeline = loaded.pipeline
     before = dlt_internals.read_state(pipeline)
@@ -366,7 +368,7 @@ def test_the_state_is_read_again_when_its_file_is_another(loaded: Warehouse) -> 
     assert dlt_internals.read_state(pipeline)["_local"]["ours"] == 3
 
 
-def test_local_values_are_public(loaded: Warehouse) -> None:
+def test_local_values_can_be_set_and_read(loaded: Warehouse) -> None:
     """Values of the working folder can be set and read; a missing one raises KeyError."""
     loaded.pipeline.set_local_state_val("ours", {"a": 1})
     assert loaded.pipeline.get_local_state_val("ours") == {"a": 1}
@@ -410,7 +412,7 @@ def test_a_query_can_be_limited(loaded: Warehouse) -> None:
         assert len(client.execute_sql(f"SELECT {top} n FROM orders__lines {last}") or ()) == 1
 
 
-def test_nothing_is_known_of_tables_without_sql(tmp_path: Path) -> None:
+def test_a_destination_without_sql_is_not_inspected(tmp_path: Path) -> None:
     """A destination of plain files is not inspected."""
     pipeline = dlt.pipeline(
         "files",
@@ -422,7 +424,7 @@ def test_nothing_is_known_of_tables_without_sql(tmp_path: Path) -> None:
         assert list(dlt_internals.iter_incomplete_tables(pipeline.default_schema, client)) == []
 
 
-def test_destinations_by_name() -> None:
+def test_destinations_are_found_by_name() -> None:
     """Known names are found with their capabilities; unknown names and missing extras are None."""
     postgres = dlt_internals.find_destination("postgres")
     assert dlt_internals.supports_merge(postgres, "delete-insert")
@@ -602,7 +604,7 @@ def test_sections_of_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert {tmp_path / ".dlt" / "config.toml", tmp_path / ".dlt" / "secrets.toml"} <= set(files)
 
 
-def test_the_last_step_stands_behind_the_steps_of_users() -> None:
+def test_our_last_step_runs_after_the_users_steps() -> None:
     """It gets every step's rows and the resource's name; steps that take tables do not count."""
     found: list[object] = []
 

@@ -38,14 +38,14 @@ def chain(*errors: BaseException) -> BaseException:
 
 
 @pytest.mark.parametrize("kind", [AuthError, SignInError, ApiError, UnsafeLinkError])
-def test_harvests_side_is_one_type(kind: type[HarvestError]) -> None:
+def test_errors_from_harvest_share_one_type(kind: type[HarvestError]) -> None:
     """An error that affects only one table is caught by type, not by exit code."""
     assert issubclass(kind, RemoteError)
     assert kind.exit_code in {3, 4}
 
 
 @pytest.mark.parametrize("kind", [ConfigError, DestinationError])
-def test_our_side_is_not(kind: type[HarvestError]) -> None:
+def test_errors_of_settings_or_the_warehouse_are_not_remote(kind: type[HarvestError]) -> None:
     """A wrong setting, or the warehouse, affects the whole run."""
     assert not issubclass(kind, RemoteError)
 
@@ -68,14 +68,14 @@ def raise_while_handling() -> None:
         raise TypeError  # noqa: B904
 
 
-def test_an_exception_raised_while_another_is_handled() -> None:
+def test_an_exception_being_handled_counts_as_the_cause() -> None:
     """The exception that was being handled counts as the cause."""
     with pytest.raises(TypeError) as caught:
         raise_while_handling()
     assert find_cause(caught.value, KeyboardInterrupt) is not None
 
 
-def test_an_exception_that_stands_for_another() -> None:
+def test_a_wrapped_exception_is_found_only_by_a_known_attribute() -> None:
     """An inner error is found only if the attribute's name is known."""
     hidden = ConfigError("hidden")
     error = chain(Wrapper(hidden), TypeError())
@@ -90,7 +90,7 @@ def test_a_circle_of_causes_ends() -> None:
     assert list(iter_causes(one)) == [one, other]
 
 
-def test_an_error_in_a_report() -> None:
+def test_a_reported_error_names_its_table_account_or_neither() -> None:
     """An error may be of a table, of an account, or of the run."""
     error = AuthError("refused")
     entry = {"account_id": None, "table": None, "type": "AuthError", "message": "refused"}

@@ -52,26 +52,26 @@ def measures_since(node: ast.AST) -> bool:
     )
 
 
-def test_one_file_moves_cursors() -> None:
+def test_only_one_file_moves_cursors() -> None:
     """Every cursor follows the rules of ``extract/cursor.py``."""
     assert modules_with(lambda node: stores(node, "cursor")) == {"extract.cursor"}
     assert modules_with(lambda node: calls(node, "Cursor", "earn")) == {"extract.cursor"}
 
 
-def test_one_file_judges_how_old_an_answer_is() -> None:
+def test_only_one_file_judges_how_old_an_answer_is() -> None:
     """The header is read where answers are received, and judged in ``api/evidence.py``."""
     assert modules_with(lambda node: calls(node, "Dating")) == {"api.evidence"}
     assert modules_with(names_header) == {"api.attempt"}
 
 
-def test_one_file_says_what_is_due() -> None:
+def test_only_one_file_decides_what_is_due() -> None:
     """Stored times in the future, and days that are slightly short, are handled in one place."""
     rooms = {"extract", "load", "warehouse", "operations"}
     found = modules_with(measures_since)
     assert {each for each in found if each.partition(".")[0] in rooms} == {"extract.schedule"}
 
 
-def test_one_function_asks_twice_for_an_empty_list() -> None:
+def test_only_one_function_requests_an_empty_list_twice() -> None:
     """Whole tables, parents, reports and slices of long lists all use it."""
     callers = modules_with(lambda node: calls(node, "confirm_empty"))
     assert callers == {"extract.proof", "extract.replaced_lists"}

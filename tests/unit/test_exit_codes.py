@@ -13,7 +13,7 @@ from tests.structure import DEFAULT_FOLDER, Source, read_package
 SOURCES = [source for source in read_package(DEFAULT_FOLDER) if source.room != "sandbox"]
 
 
-def test_the_numbers_are_fixed() -> None:
+def test_exit_codes_are_fixed() -> None:
     """Schedulers depend on them."""
     assert sorted(ExitCode) == [0, 1, 2, 3, 4, 5, 6, 7, 130]
     assert {kind.exit_code for kind in find_kinds()} == set(ExitCode) - {0, 130}
@@ -39,7 +39,7 @@ def find_kinds() -> list[type[errors.HarvestError]]:
         ({1, 2, 7, 6, 3, 4, 5}, 1),
     ],
 )
-def test_the_gravest_code_stands(codes: set[int], expected: int) -> None:
+def test_the_most_serious_exit_code_wins(codes: set[int], expected: int) -> None:
     """If several apply, the order is 1, 2, 7, 6, 3, 4, 5."""
     assert choose_exit_code(codes) == expected
 
@@ -72,6 +72,6 @@ def find_numbers(function: ast.FunctionDef) -> list[int]:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.module)
-def test_no_bare_number_stands_for_an_exit_code(source: Source) -> None:
+def test_no_exit_code_is_written_as_a_bare_number(source: Source) -> None:
     """A reader sees how the process ends, and a search finds every place."""
     assert iter_bare(source) == []

@@ -14,7 +14,7 @@ LINES = {"FAULTS.md": 30, "MISTAKES.md": 37}
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_every_test_that_holds_a_fault_exists(name: str) -> None:
+def test_every_test_named_for_a_fault_exists(name: str) -> None:
     """A test is named by file and function; ``::name`` refers to the file before it in the line."""
     lines = (REPOSITORY / "tests" / name).read_text().splitlines()
     rows = [line for line in lines if line.startswith("| ")][1:]

@@ -15,7 +15,7 @@ def test_the_command_names_this_environment() -> None:
     assert words[-1] == "dlt[postgres]"
 
 
-def test_an_extra_is_named_by_what_it_needs() -> None:
+def test_an_extra_is_installed_by_its_requirements() -> None:
     """The package is not on PyPI, so pip would not find ``harvest-source[dev]`` there."""
     words = shlex.split(advise_extra("dev"))
     assert any(word.startswith("hypothesis") for word in words)

@@ -19,7 +19,7 @@ def run(code: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_what_is_put_off_is_asked_for_and_waits() -> None:
+def test_deferred_modules_are_loaded_only_when_used() -> None:
     """Deferring a module that is never imported, or is used at once, would save nothing."""
     code = (
         "import harvest_source.operations.sync_steps, harvest_source.config.parse, pyarrow.acero;"
@@ -58,12 +58,12 @@ def test_what_is_put_off_is_asked_for_and_waits() -> None:
         ("import pendulum; print(pendulum.parse('3 May 2026', strict=False).day)", "3"),
     ],
 )  # fmt: skip
-def test_each_is_what_it_was(use: str, printed: str) -> None:
+def test_a_deferred_module_works_with_every_import_syntax(use: str, printed: str) -> None:
     """The module is imported on use, with every import syntax of Python."""
     assert run(use) == printed.split()
 
 
-def test_threads_wait_until_it_is_there() -> None:
+def test_threads_wait_until_a_deferred_module_is_loaded() -> None:
     """No thread sees a module whose code is still running."""
     code = (
         "from concurrent.futures import ThreadPoolExecutor as P; from threading import Barrier;"

@@ -95,7 +95,7 @@ GROUPS: dict[str, tuple[Tree, int]] = {
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_the_limit_of_a_control_group(machine: Path, name: str) -> None:
+def test_the_smallest_limit_of_the_control_groups_applies(machine: Path, name: str) -> None:
     """The smallest limit among the process's groups applies."""
     tree, megabytes = GROUPS[name]
     assert read_memory(write(machine, tree)) == megabytes * MB
@@ -111,7 +111,9 @@ def test_the_limit_of_a_control_group(machine: Path, name: str) -> None:
         {"proc/self/cgroup": "0::/", "sys/fs/cgroup/memory.max": "many"},
     ],
 )
-def test_without_a_control_group_that_limits(machine: Path, tree: Tree) -> None:
+def test_without_a_control_group_limit_the_machines_memory_applies(
+    machine: Path, tree: Tree
+) -> None:
     """The machine's memory applies, or a limit of this process."""
     found = read_memory(write(machine, tree))
     assert found is not None
@@ -128,7 +130,7 @@ def test_without_a_control_group_that_limits(machine: Path, tree: Tree) -> None:
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold these limits")
-def test_a_limit_of_the_process(kind: str, limit: int, expected: int) -> None:
+def test_a_limit_of_the_process_applies(kind: str, limit: int, expected: int) -> None:
     """The limit is on data, or on address space, most of which a sync reserves but never uses."""
     code = (
         "import resource, sys; from harvest_source.machine import read_memory\n"
@@ -163,7 +165,9 @@ def test_a_limit_of_the_process(kind: str, limit: int, expected: int) -> None:
         ),
     ],
 )
-def test_processors(machine: Path, tree: Tree, processors: int | None) -> None:
+def test_a_share_of_processor_time_counts_as_processors(
+    machine: Path, tree: Tree, processors: int | None
+) -> None:
     """A share of time counts as that many processors; without a limit, all count."""
     everything = read_processors(machine / "nothing")
     assert everything >= 1

@@ -51,7 +51,7 @@ def ask(limit_mb: int, **environment: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere Arrow's own is not replaced.")
-def test_arrow_shares_the_c_library_s_memory_where_there_is_little() -> None:
+def test_arrow_uses_the_c_allocator_if_memory_is_scarce() -> None:
     """This works after Arrow's import too, but not with much memory, or against a setting."""
     assert ask(1_900) == "system"
     assert ask(1_900, ARROW_DEFAULT_MEMORY_POOL="mimalloc") == "mimalloc"
@@ -59,7 +59,7 @@ def test_arrow_shares_the_c_library_s_memory_where_there_is_little() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere no allocator is tuned.")
-def test_pages_are_given_back_in_little_memory_and_their_columns_used_again() -> None:
+def test_with_little_memory_pages_are_returned_and_columns_reused() -> None:
     """Mapping and clearing a block again for each page costs more than it saves."""
     if not hasattr(ctypes.CDLL(None), "mallinfo2"):
         pytest.skip("not glibc, or one before 2.33")

@@ -89,7 +89,7 @@ def test_a_load_replaces_rows_with_their_elements(lake: Lake) -> None:
     assert sorted(found) == [(2, "q"), (2, "z"), (3, "w")]
 
 
-def test_columns_are_added_and_null_before(lake: Lake) -> None:
+def test_added_columns_are_null_in_earlier_rows(lake: Lake) -> None:
     """New columns may have any type; every digit and instant is kept."""
     lake.load(WORK)
     at = datetime(2024, 2, 29, 23, 59, 59, 123456, UTC)

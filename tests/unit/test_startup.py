@@ -56,7 +56,7 @@ print(is_late == (sys.version_info < (3, 13)))
     assert done.stdout.split() == ["True"]
 
 
-def test_modules_are_no_garbage_to_search() -> None:
+def test_the_garbage_collector_skips_imported_modules() -> None:
     """Only a command's own process does this: in a notebook, existing objects would stay."""
     code = (
         "import gc; from harvest_source.startup import leave_out_modules, without_gc\n"

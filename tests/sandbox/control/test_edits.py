@@ -371,7 +371,7 @@ def test_churn_changes_as_many_as_asked(start: Start) -> None:
     assert [len(results[0][name]) for name in ("edited", "created", "deleted")] == [4, 3, 2]
 
 
-def test_accounts_are_changed_apart(start: Start) -> None:
+def test_an_edit_in_one_account_does_not_change_another(start: Start) -> None:
     """An edit in one account does not change another."""
     reader = start(accounts=(1000001, 1000002), entries=5)
     other = reader.server.rows("clients", 1000002)

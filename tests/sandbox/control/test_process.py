@@ -18,7 +18,7 @@ def control(reader: Reader, command: str, **arguments: object) -> httpx.Response
     return reader.client.post(f"{reader.server.id_url}/_sandbox/{command}", json=arguments)
 
 
-def test_the_same_vocabulary_over_http(start: Start) -> None:
+def test_commands_over_http_do_what_the_methods_do(start: Start) -> None:
     """The commands create, edit, delete, count and rows do what the methods do."""
     reader = start(entries=20)
     made = control(reader, "create", table="clients", name="Posted").json()
@@ -115,7 +115,7 @@ def test_many_requests_in_flight(start: Start) -> None:
     assert answers == [200] * 12
 
 
-def test_a_process_of_its_own() -> None:
+def test_start_process_serves_in_a_separate_process() -> None:
     """start_process serves with the options given, obeys commands, and ends when stopped."""
     with start_process("--entries", "30", "--accounts", "2", "--cursor-entries") as server:
         headers = {
@@ -163,7 +163,7 @@ def test_a_sandbox_starts_and_stops_again(start: Start) -> None:
         _ = server.api_url
 
 
-def test_settings_whole_or_by_field() -> None:
+def test_whole_settings_and_single_fields_exclude_each_other() -> None:
     """Settings as a whole and single fields exclude each other: which one wins would be unclear."""
     with pytest.raises(TypeError, match="not both"):
         Sandbox(build_settings(build_parser().parse_args([])), entries=3)

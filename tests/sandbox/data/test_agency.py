@@ -79,7 +79,7 @@ def full_months(rows: dict[str, list[Row]]) -> list[tuple[date, date]]:
     return months
 
 
-def test_utilization_of_every_month_is_that_of_a_consultancy(rows: dict[str, list[Row]]) -> None:
+def test_utilization_of_every_month_is_realistic(rows: dict[str, list[Row]]) -> None:
     """Billable hours are 60 to 85 % of capacity, all hours 93 to 105 %, time off 3 to 20 %."""
     months = full_months(rows)
     assert len(months) >= 11
@@ -111,7 +111,7 @@ def test_people_join_and_leave(rows: dict[str, list[Row]]) -> None:
     assert len({user["weekly_capacity"] for user in active}) >= 3
 
 
-def test_a_timer_is_stale_and_a_day_too_long(rows: dict[str, list[Row]]) -> None:
+def test_there_is_a_stale_timer_and_a_day_of_over_24_hours(rows: dict[str, list[Row]]) -> None:
     """Data quality checks find their cases: a forgotten timer, and a day of more than 24 hours."""
     running = [row["spent_date"] for row in rows["time_entries"] if row["is_running"]]
     assert min(running) < "2026-06-16" < max(running)
@@ -122,7 +122,7 @@ def test_a_timer_is_stale_and_a_day_too_long(rows: dict[str, list[Row]]) -> None
     assert len([hours for hours in days.values() if hours > 24]) == 1
 
 
-def test_rates_are_missing_and_rise(rows: dict[str, list[Row]]) -> None:
+def test_some_rates_are_missing_and_most_rise(rows: dict[str, list[Row]]) -> None:
     """Some hours have no billable or no cost rate; most people's rates rose over time."""
     entries = rows["time_entries"]
     unpriced = [row for row in entries if row["billable"] and row["billable_rate"] is None]
@@ -250,7 +250,7 @@ def test_invoices_have_every_variety(rows: dict[str, list[Row]]) -> None:
     assert {int, float} <= kinds
 
 
-def test_fees_are_missing_and_exceeded(rows: dict[str, list[Row]]) -> None:
+def test_one_fixed_fee_is_missing_and_one_is_exceeded(rows: dict[str, list[Row]]) -> None:
     """One fixed-fee project has no fee, one was invoiced beyond it, the others within it."""
     lines: dict[int, Decimal] = defaultdict(Decimal)
     for invoice in rows["invoices"]:
@@ -342,9 +342,7 @@ def test_traps_of_names_and_currencies(rows: dict[str, list[Row]]) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_records_quote_the_truth_and_look_as_recorded(
-    rows: dict[str, list[Row]], table: str
-) -> None:
+def test_quoted_records_equal_their_originals(rows: dict[str, list[Row]], table: str) -> None:
     """Quoted records exist and are quoted as they are; nested objects come last."""
     originals = {name: {row["id"]: row for row in rows[name]} for name in TABLES}
     check_quotes(rows[table], originals)
@@ -390,7 +388,7 @@ DATES = (
 
 
 @pytest.mark.parametrize("now", DATES, ids=str)
-def test_nothing_lies_ahead_and_the_number_is_exact(now: datetime) -> None:
+def test_no_record_is_in_the_future_and_the_entry_count_is_exact(now: datetime) -> None:
     """No record is created or changed in the future; the number of entries is as asked."""
     world = build(entries=2000, people=7, clock=ManualClock(now))
     text = now.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -401,7 +399,7 @@ def test_nothing_lies_ahead_and_the_number_is_exact(now: datetime) -> None:
 
 
 @pytest.mark.parametrize(("entries", "people"), [(0, 3), (1, 3), (39, 40), (41, 5), (5000, 3)])
-def test_any_size_is_exact(entries: int, people: int) -> None:
+def test_short_and_long_histories_have_the_exact_entry_count(entries: int, people: int) -> None:
     """Short and long histories have exactly the entries asked for, each id once, in order."""
     found = build(entries=entries, people=people).rows("time_entries")
     keys = [(row["spent_date"], row["id"]) for row in found]
@@ -469,7 +467,7 @@ def test_new_entries_have_todays_rates() -> None:
         assert found["cost_rate"] == cost
 
 
-def test_accounts_are_agencies_of_their_own() -> None:
+def test_two_accounts_share_ids_and_differ_in_their_rows() -> None:
     """Two accounts share ids and differ in their rows."""
     world = build(entries=300, people=4, accounts=(1000001, 1000002))
     first, second = (world.rows("time_entries", account_id) for account_id in (1000001, 1000002))

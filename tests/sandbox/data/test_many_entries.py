@@ -58,7 +58,7 @@ def test_fast_and_slow_path_write_the_same_bytes(fields: dict[str, Any]) -> None
     assert b",".join(fast).decode() == ",".join(slow)
 
 
-def test_numbers_and_ids_lead_to_each_other() -> None:
+def test_entry_numbers_and_ids_map_to_each_other() -> None:
     """Every seeded id leads back to its entry number; other ids lead to none."""
     days = seeded_of(build(entries=1000)).days
     ids = [days.id_of(k, days.day_of(k)) for k in range(days.entries)]
@@ -192,7 +192,7 @@ def test_cursors_agree_with_pages_under_changes(seed: int) -> None:
     assert rows == world.rows("time_entries")
 
 
-def test_a_window_that_empties_and_fills() -> None:
+def test_windows_follow_entries_that_move_to_another_day() -> None:
     """When all entries of a day move to another, the first day has none and the other has them."""
     world = build(entries=300)
     day = world.rows("time_entries")[150]["spent_date"]

@@ -61,7 +61,7 @@ def test_rates_follow_each_other_without_gap(world: World, table: str) -> None:
             assert rate["end_date"] == end.isoformat()
 
 
-def test_a_person_is_not_older_than_the_last_rate(world: World) -> None:
+def test_a_users_updated_at_is_not_before_the_last_rate(world: World) -> None:
     """By default a new rate moves its user's updated_at; nothing is in the future."""
     people = {row["id"]: row for row in world.rows("users")}
     for table in CURRENT:

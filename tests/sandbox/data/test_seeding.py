@@ -89,7 +89,7 @@ def test_the_number_of_rows_does_not_depend_on_the_date(sizes: dict[str, int]) -
 
 
 @pytest.mark.parametrize("now", DATES, ids=str)
-def test_nothing_lies_ahead_on_any_date(now: datetime) -> None:
+def test_no_record_is_in_the_future_on_any_date(now: datetime) -> None:
     """No record is created or changed in the future, whatever day the clock shows."""
     world = build(entries=60, clock=ManualClock(now))
     text = now.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -141,7 +141,7 @@ def originals(world: World) -> dict[str, dict[int, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_references_lead_somewhere_and_quote_the_truth(
+def test_references_exist_and_quote_their_originals(
     originals: dict[str, dict[int, dict[str, Any]]], table: str
 ) -> None:
     """Every quoted record exists, and the quoted members are those of the original."""
@@ -235,7 +235,7 @@ def test_entries_carry_every_documented_member(world: World) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_nested_objects_come_late(world: World, table: str) -> None:
+def test_nested_objects_come_after_updated_at(world: World, table: str) -> None:
     """As recorded: id first, and quoted records and lines after updated_at."""
     for row in world.rows(table):
         check_order(row)
@@ -295,7 +295,7 @@ def test_timestamps_tie_and_ids_do_not_follow_dates(world: World) -> None:
     assert any(later < earlier for earlier, later in pairwise(dates))
 
 
-def test_history_spans_years_and_nothing_lies_ahead(world: World) -> None:
+def test_history_spans_three_years_and_ends_today(world: World) -> None:
     """Entries cover three years of working days up to today, and none changes in the future."""
     rows = world.rows("time_entries")
     assert rows[0]["spent_date"] == "2026-06-17"

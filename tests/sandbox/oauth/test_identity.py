@@ -193,14 +193,16 @@ def test_state_and_redirect_uri_are_optional(start: Start) -> None:
         ("https://example.org/back", "https://example.org:444/back", False),
     ],
 )
-def test_where_a_redirect_may_go(registered: str, target: str, allowed: bool) -> None:
+def test_redirects_must_match_the_registered_address(
+    registered: str, target: str, allowed: bool
+) -> None:
     """
     The target must start with the registered address; loopback without a port allows any port.
     """
     assert may_redirect(registered, target) is allowed
 
 
-def test_nothing_is_sent_to_a_stranger(start: Start) -> None:
+def test_an_unknown_app_or_address_gets_no_redirect(start: Start) -> None:
     """An unknown app or address gets a page with status 400, and no redirect."""
     reader = start(entries=5, oauth=OAuth(auto="approve"))
     for params in ({"client_id": "unknown"}, {"redirect_uri": "https://example.com/"}):
@@ -210,7 +212,7 @@ def test_nothing_is_sent_to_a_stranger(start: Start) -> None:
     assert reader.server.issued == []
 
 
-def test_what_was_asked_is_shown_harmlessly(start: Start) -> None:
+def test_markup_in_a_consent_request_is_escaped(start: Start) -> None:
     """Markup in the request or the app's name is escaped and survives the form."""
     app = App(name='<script>"A"</script>')
     reader = start(entries=5, oauth=OAuth(apps=(app,)))
@@ -240,7 +242,7 @@ def test_both_token_addresses_take_forms_and_json(start: Start, version: str) ->
     assert reader.client.post(url, json=body, headers=no_agent).status_code == 400
 
 
-def test_refusals_by_name(start: Start) -> None:
+def test_each_refusal_has_its_oauth_name(start: Start) -> None:
     """Each refusal has its OAuth name, and none of them uses up the code."""
     reader = start(entries=5)
     code = reader.server.issue_code()
@@ -259,7 +261,7 @@ def test_refusals_by_name(start: Start) -> None:
     assert redeem(reader, code).status_code == 200, "no refusal above has used it up"
 
 
-def test_a_code_is_good_once_and_not_for_long(start: Start) -> None:
+def test_a_code_works_once_and_expires(start: Start) -> None:
     """A used code and an expired code are refused with invalid_grant."""
     clock = ManualClock()
     reader = start(entries=5, clock=clock)
@@ -333,7 +335,7 @@ def test_a_rotated_refresh_token_is_dead(start: Start) -> None:
     assert status(reader, first["access_token"]) == 200
 
 
-def test_a_grace_leads_to_the_same_successor(start: Start) -> None:
+def test_a_rotated_token_returns_the_same_successor_within_its_grace(start: Start) -> None:
     """Within grace_s a rotated token returns the same successor; after that it is refused."""
     clock = ManualClock()
     reader = start(entries=5, clock=clock, oauth=OAuth(rotate=True, grace_s=60))
@@ -346,7 +348,7 @@ def test_a_grace_leads_to_the_same_successor(start: Start) -> None:
     assert refresh(reader, second).status_code == 200
 
 
-def test_revoking(start: Start) -> None:
+def test_revoking_ends_a_token_or_its_login(start: Start) -> None:
     """
     Revoking an access token ends that token; revoking a refresh token ends its login, no other.
     """
@@ -399,7 +401,7 @@ def test_other_faults_come_before_the_token_is_touched(start: Start, name: str) 
     assert refresh(reader, token).status_code == 200
 
 
-def test_a_refusal_by_fault_says_what_it_is_told(start: Start) -> None:
+def test_an_injected_refusal_has_the_given_name_and_status(start: Start) -> None:
     """oauth_error takes the name, the description and the status."""
     reader = start(entries=5)
     told = {"error": "temporarily_unavailable", "description": "Later", "status": 503}
@@ -439,7 +441,7 @@ def test_pkce_enforced(start: Start) -> None:
     assert redeem(page, code, code_verifier=right).status_code == 200
 
 
-def test_everything_is_logged_and_no_secret_is(start: Start) -> None:
+def test_every_request_is_logged_without_secrets(start: Start) -> None:
     """The log has names, statuses and grant types, but no codes, tokens or client secrets."""
     reader = start(entries=5, oauth=OAuth(auto="approve", rotate=True))
     code = landed(authorize(reader))["code"]

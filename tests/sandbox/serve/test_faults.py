@@ -105,7 +105,7 @@ def test_every_fault_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_fault_has_its_shape(reader: Reader, name: str) -> None:
+def test_each_fault_shows_until_it_is_cleared(reader: Reader, name: str) -> None:
     """An injected fault shows; once cleared the answer is as before."""
     arguments: dict[str, dict[str, Any]] = {"slow_body": {"delay_s": 0}, "latency": {"ms": 1}}
     reader.server.fault(name, table="clients", **arguments.get(name, {}))
@@ -199,7 +199,7 @@ def test_endless_pages_never_repeat_an_address(reader: Reader) -> None:
         ({"probability": 0.0}, [200, 200, 200, 200]),
     ],
 )
-def test_faults_strike_where_they_are_told(
+def test_faults_hit_only_the_requests_that_they_select(
     reader: Reader, matching: dict[str, Any], expected: list[int]
 ) -> None:
     """Table, path, account, method, count and probability say which requests are hit."""
@@ -209,7 +209,7 @@ def test_faults_strike_where_they_are_told(
     assert answers == expected
 
 
-def test_chance_is_seeded(start: Start) -> None:
+def test_the_probability_of_faults_is_seeded(start: Start) -> None:
     """The same seed hits the same requests: some and not all."""
     runs = []
     for _ in range(2):

@@ -94,7 +94,7 @@ def test_the_documented_cursor_is_understood(shared: Reader) -> None:
     assert [row["id"] for row in answer["clients"]] == ids[3:5], "the cursor wins over page"
 
 
-def test_previous_leads_back(shared: Reader) -> None:
+def test_the_previous_link_gives_the_page_before(shared: Reader) -> None:
     """The previous link of a middle page gives the page before it, in either style."""
     for table in ("clients", "time_entries"):
         first = shared.get(table, per_page=2).json()
@@ -232,7 +232,7 @@ def test_a_cursor_outlives_the_row_it_names(start: Start) -> None:
 
 
 @pytest.mark.parametrize("table", ["time_entries", "clients"])
-def test_smaller_pages_than_asked_for(start: Start, table: str) -> None:
+def test_page_rows_splits_a_list_into_smaller_pages(start: Start, table: str) -> None:
     """``page_rows`` splits a short list into pages; a request for fewer rows gets fewer."""
     reader = start(page_rows=3)
     pages = reader.pages(table, per_page=2000)

@@ -104,7 +104,7 @@ def test_time_reports_add_up_rounded_hours(
         assert number(row["billable_amount"]) == cents(amount)
 
 
-def test_rounded_hours_are_not_hours(busy: Reader, books: Books) -> None:
+def test_sums_of_rounded_hours_differ_from_sums_of_hours(busy: Reader, books: Books) -> None:
     """Sums of rounded hours and of hours differ (quirk 67), as do amounts with fixed fees."""
     entries = within(books, "time_entries")
     total = sum(number(row["total_hours"]) for row in read(busy, "report_time_clients"))
@@ -161,7 +161,7 @@ def test_codes_stand_in_two_reports_only(busy: Reader, books: Books, group: str)
         assert not any(name.startswith("[") for _, name in pairs)
 
 
-def test_team_reports_say_who(busy: Reader, books: Books) -> None:
+def test_team_reports_show_capacity_avatar_and_contractors(busy: Reader, books: Books) -> None:
     """The time report has capacity and avatar; both reports say who is a contractor."""
     people = by_id(books, "users")
     for group, names in (
@@ -362,7 +362,7 @@ def test_reports_page_by_number(busy: Reader) -> None:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_reports_are_logged_by_name_and_told_by_a_method(busy: Reader, name: str) -> None:
+def test_reports_are_logged_by_name_and_returned_by_a_method(busy: Reader, name: str) -> None:
     """The log has name and unknown parameters; `report` returns the served rows."""
     busy.server.reset_requests()
     rows = read(busy, name, colour="red")
@@ -373,7 +373,7 @@ def test_reports_are_logged_by_name_and_told_by_a_method(busy: Reader, name: str
     assert busy.get(f"reports/{REPORTS[name].path}/more").text.startswith("<!DOCTYPE")
 
 
-def test_refused_reports(busy: Reader) -> None:
+def test_invalid_report_requests_are_refused(busy: Reader) -> None:
     """`report` refuses unknown names and parameters, bad windows and roles too low."""
     server = busy.server
     refused: tuple[tuple[str, tuple[Any, ...], Row], ...] = (
@@ -430,7 +430,7 @@ def test_faults_and_alterations_reach_reports(start: Start) -> None:
     assert reader.get("reports/project_budget").json()["results"] is None
 
 
-def test_accounts_report_apart(start: Start) -> None:
+def test_each_account_reports_only_its_own_rows(start: Start) -> None:
     """Each account's reports add up its own rows."""
     reader = start(accounts=(1000001, 1000002), entries=400)
     for name, report in REPORTS.items():

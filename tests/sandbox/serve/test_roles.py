@@ -354,7 +354,9 @@ def test_company_is_open_or_for_administrators(start: Start, shared: Reader) -> 
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("off", ["empty", "403", "404", "422"])
-def test_a_module_that_is_off(start: Start, module: str, off: str) -> None:
+def test_a_module_that_is_off_answers_in_the_chosen_way(
+    start: Start, module: str, off: str
+) -> None:
     """Its flag is false and its lists and reports answer in the chosen way."""
     reader = start(module_off=off, entries=5)
     reader.server.set_module(module, False)
@@ -373,7 +375,7 @@ def test_a_module_that_is_off(start: Start, module: str, off: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_that_is_off_leaves_the_others(start: Start, module: str) -> None:
+def test_a_module_that_is_off_does_not_affect_the_others(start: Start, module: str) -> None:
     """Lists and reports of other modules answer as before."""
     reader = start(module_off="404", entries=5)
     reader.server.set_module(module, False)

@@ -78,7 +78,7 @@ def stop_while_clients_connect(turns: int) -> None:
 
 
 @pytest.mark.parametrize("turns", range(3))
-def test_a_server_that_ends_closes_what_it_has_just_accepted(turns: int) -> None:
+def test_a_stopping_server_closes_connections_it_has_just_accepted(turns: int) -> None:
     """Connections made while the server stops are broken like the others, and leave no socket."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")

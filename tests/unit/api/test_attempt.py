@@ -87,7 +87,9 @@ def refuse(response: httpx.Response, kind: type[HarvestError], **spec: Any) -> H
         (600, ResponseError),
     ],
 )
-def test_what_a_status_means(status: int, kind: type[Exception] | None) -> None:
+def test_a_status_decides_between_answer_retry_and_refusal(
+    status: int, kind: type[Exception] | None
+) -> None:
     """Only 200 is an answer; 429 and 5xx are worth another attempt; the rest is final."""
     attempt = make(respond(status))
     if kind is None:
@@ -156,7 +158,9 @@ def test_secrets_of_a_form_are_not_repeated() -> None:
         ({}, None),
     ],
 )
-def test_how_long_to_wait(headers: dict[str, str], wait_s: float | None) -> None:
+def test_retry_after_is_measured_by_the_servers_clock(
+    headers: dict[str, str], wait_s: float | None
+) -> None:
     """A date is compared with the server's clock, or with ours if the server sent no date."""
     with pytest.raises(TransientFailure) as caught:
         make(respond(429, headers=headers), took_s=0).build_answer()
@@ -188,7 +192,7 @@ def test_a_refusal_is_judged_without_a_body_that_cannot_be_read() -> None:
     )
 
 
-def test_what_callbacks_get() -> None:
+def test_callbacks_get_every_field_of_an_exchange_but_no_query() -> None:
     """Callbacks get every field of the exchange, whatever the attempt's outcome, but no query."""
     attempt = make(respond(503, content=b"down"), took_s=3, method="POST")
     attempt.rows = 5
@@ -207,7 +211,7 @@ def test_what_callbacks_get() -> None:
     assert unanswered.build_exchange().status is None
 
 
-def test_the_token_is_known_to_be_compared() -> None:
+def test_an_attempt_remembers_the_token_it_was_sent_with() -> None:
     """An attempt knows its token: a 401 on a token renewed meanwhile causes no second renewal."""
     assert make(respond(401)).token == TOKEN
 
@@ -225,6 +229,6 @@ def test_the_token_is_known_to_be_compared() -> None:
         (b"", ""),
     ],
 )
-def test_a_reason_is_harvests_own_words_or_none(body: bytes, shown: str) -> None:
+def test_a_reason_is_harvests_own_text_or_absent(body: bytes, shown: str) -> None:
     """A reason is never a raw body, a secret, or text that looks like a token."""
     assert pick_message(body, secrets=("secret", "")) == shown

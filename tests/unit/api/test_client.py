@@ -122,7 +122,7 @@ class Limited:
         return httpx.Response(200, json={**page, "per_page": int(size or self.most)})
 
 
-def test_a_lower_largest_page_is_met() -> None:
+def test_a_refused_page_size_is_not_requested_again() -> None:
     """If 2,000 is refused, the page is requested without a number, as are all later lists."""
     harvest = Limited(500)
     with build_client(harvest) as client:
@@ -149,7 +149,7 @@ def test_a_smaller_page_than_asked_for_is_noted() -> None:
         assert client.page_rows("users") == 100
 
 
-def test_another_invalid_parameter_is_no_matter_of_the_size() -> None:
+def test_another_invalid_parameter_does_not_change_the_page_size() -> None:
     """The original request's refusal is raised, and later requests still ask for 2,000."""
     harvest = Limited(2000, invalid="user_id")
     with build_client(harvest) as client:
@@ -395,7 +395,7 @@ def test_a_count_is_one_request_for_one_row() -> None:
 
 
 @pytest.mark.parametrize("total", [None, "7", -1, True])
-def test_a_count_that_is_none_is_an_error(total: Any) -> None:
+def test_a_count_without_a_usable_total_is_an_error(total: Any) -> None:
     """A missing total never counts as zero: rows would be treated as deleted."""
     body = {"users": [], "total_entries": total, "links": {"next": None}}
     with (

@@ -105,7 +105,7 @@ def test_a_body_is_read_in_parts_of_the_chosen_size() -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS.keys())
-def test_a_request_ends_whatever_trickles(pattern: tuple[bytes, bytes]) -> None:
+def test_a_trickling_answer_ends_at_the_deadline(pattern: tuple[bytes, bytes]) -> None:
     """Each read is in time but the whole is not, so the request is given up as too slow."""
     with (
         serve(trickle(*pattern)) as server,
@@ -173,7 +173,7 @@ def test_a_connection_made_while_the_client_closes_is_closed() -> None:
                 assert connection.recv(1) == b""
 
 
-def test_every_attempt_has_the_same_time() -> None:
+def test_every_attempt_has_its_own_full_deadline() -> None:
     """A slow connection is not reused, and the next attempt may succeed."""
     calls: list[int] = []
 
@@ -225,7 +225,7 @@ def test_a_proxy_that_trickles_is_given_up(
             ask(f"https://{HOST}")
 
 
-def test_tls_inside_the_tls_of_a_proxy_works_and_ends(
+def test_tls_through_an_https_proxy_works_and_meets_the_deadline(
     trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer arrives through an ``https`` proxy; a trickled one meets its deadline there too."""

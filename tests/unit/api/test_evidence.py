@@ -74,7 +74,7 @@ def test_a_slow_answer_makes_no_other_stale() -> None:
         ("", ""),
     ],
 )
-def test_an_answer_accepted_too_early_is_known_later(home: str, asked: str) -> None:
+def test_a_stale_first_answer_is_detected_by_the_second(home: str, asked: str) -> None:
     """A run's first answer may come from a cache; the second reveals it, at any API address."""
     clock = FakeClock()
     server = ServerClock(clock, home)
@@ -87,7 +87,7 @@ def test_an_answer_accepted_too_early_is_known_later(home: str, asked: str) -> N
     assert server.find_old() == {"invoices/#/payments"}
 
 
-def test_without_a_date_no_cursor_passes_what_the_server_vouched_for() -> None:
+def test_without_a_date_no_cursor_passes_the_last_server_date() -> None:
     """Our own clock may be days ahead: a cursor from it would skip days of changes."""
     clock = FakeClock(START + 48 * HOUR)
     server = ServerClock(clock)

@@ -82,7 +82,7 @@ def test_an_empty_list_is_no_error() -> None:
     assert (page.rows, page.total_entries, page.next_url) == (b"[]", 0, None)
 
 
-def test_next_page_is_no_stop_signal() -> None:
+def test_a_null_next_page_does_not_end_a_list() -> None:
     """In cursor mode next_page is null on middle pages, so only links.next counts."""
     assert parse(build_body(links={"next": NEXT}, next_page=None)).next_url == NEXT
     assert parse(build_body(links={"next": None}, next_page=2)).next_url is None
@@ -117,7 +117,7 @@ def test_missing_links_are_tolerated_on_a_list_of_one_page(links: Any) -> None:
         {"links": {"next": False}},
     ],
 )
-def test_no_telling_whether_there_is_more_is_an_error(changes: dict[str, Any]) -> None:
+def test_a_page_that_hides_whether_more_follow_is_an_error(changes: dict[str, Any]) -> None:
     """If such a page were treated as the last one, all later rows would be lost."""
     with pytest.raises(ResponseError, match=r"users, page 3, but the body .*links\.next"):
         parse(build_body(**changes))
@@ -152,7 +152,7 @@ def test_a_200_that_is_no_page_is_an_error(body: bytes, said: str) -> None:
     assert (caught.value.path, caught.value.status) == ("/v2/users", 200)
 
 
-def test_half_a_json_is_told_from_nonsense() -> None:
+def test_truncated_json_is_distinguished_from_invalid_json() -> None:
     """A body cut at any position was lost in transport, and is worth another attempt."""
     body = build_body(users=[{"id": 1, "name": "é", "hours": 1.5, "on": True}])
     for end in range(len(body)):
@@ -186,7 +186,7 @@ def test_no_envelope_ends_in_a_traceback(value: Any, name: str) -> None:
     ("total_pages", "cap"),
     [(1, 51), (50, 100), (1000, 2000), (None, MAX_PAGES), (10**9, MAX_PAGES)],
 )
-def test_a_walk_has_an_end(total_pages: int | None, cap: int) -> None:
+def test_the_pages_of_a_list_are_limited(total_pages: int | None, cap: int) -> None:
     """Lists may grow while they are read, but not without limit."""
     page = parse(build_body(total_pages=total_pages))
     assert max_pages(page) == cap
@@ -197,7 +197,7 @@ def test_an_object_keeps_its_decimals() -> None:
     assert parse_object(b'{"rate":10.10,"id":3}') == {"rate": Decimal("10.10"), "id": 3}
 
 
-def test_half_an_object_is_told_from_nonsense() -> None:
+def test_a_truncated_object_is_distinguished_from_an_invalid_one() -> None:
     """A truncated object is distinguished from nonsense, like a page."""
     with pytest.raises(TruncatedBody):
         parse_object(b'{"rate":10.1')
@@ -211,7 +211,7 @@ def test_a_number_python_will_not_read_is_refused() -> None:
         parse_object(b'{"id":' + b"9" * 5000 + b"}")
 
 
-def test_rows_that_are_read_with_the_body_are_no_bytes() -> None:
+def test_rows_decoded_with_the_body_replace_its_bytes() -> None:
     """Rows decoded with the body replace its bytes; the envelope is the body's."""
     envelope = msgspec.json.decode(build_body(total_entries=7), type=dict[str, msgspec.Raw])
     page = parse_page(

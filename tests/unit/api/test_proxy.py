@@ -52,7 +52,7 @@ def test_no_proxy_names_hosts_and_networks(no_proxy: str, host: str, direct: boo
     "entry",
     ["[::1]", "fe80::/10", "[::1", "::1]", "300.1.1.1/99", "://", ":", "[]", "é", "a b", "%"],
 )
-def test_what_systems_write_into_no_proxy_is_no_error(entry: str) -> None:
+def test_meaningless_entries_in_no_proxy_are_ignored(entry: str) -> None:
     """A meaningless entry is ignored, and the others count."""
     assert not is_direct(API, entry)
     assert is_direct(API, f"{entry},harvestapp.com")
@@ -90,7 +90,7 @@ def test_this_machine_is_asked_directly(host: str) -> None:
     "value", ["http://[::1", "gopher://user:hunter2@proxy.example", "http://", "http://a b", "::"]
 )
 @pytest.mark.parametrize("scheme", ["https", "all"])
-def test_a_proxy_that_is_none_is_a_setting_to_correct(scheme: str, value: str) -> None:
+def test_an_unusable_proxy_is_reported_by_its_variable(scheme: str, value: str) -> None:
     """An unusable proxy is reported by its variable, without the value."""
     with pytest.raises(
         ConfigError, match=rf"{scheme.upper()}_PROXY .*http://proxy.example"
@@ -116,7 +116,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, proxy: str) -> str:
     return str(e.value)
 
 
-def test_a_dead_proxy_is_named_as_what_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_proxy_is_named_as_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the proxy is dead, the error says to check it, and does not show its password."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -141,7 +141,7 @@ def test_a_proxy_that_refuses_is_named_with_its_answer(monkeypatch: pytest.Monke
     assert "Check HTTPS_PROXY" in said
 
 
-def test_a_name_without_address_is_no_trouble_of_harvests() -> None:
+def test_a_host_without_an_address_is_not_blamed_on_harvest() -> None:
     """Without DNS, or for a misspelt host, the message names the host and what to check."""
     http = HttpContext(clock=FakeClock())
     with (

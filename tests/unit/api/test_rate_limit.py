@@ -73,7 +73,7 @@ def test_no_request_waits_longer_than_needed(
     requests=st.integers(1, 7),
     pause_s=st.none() | st.floats(1, 30),
 )
-def test_it_tells_when_the_next_request_may_go(
+def test_the_limiter_knows_when_the_next_request_may_go(
     gaps: list[float], requests: int, pause_s: float | None
 ) -> None:
     """Zero or less means at once. After a 429 it may be sooner, as the share grows."""
@@ -137,7 +137,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     assert clock.monotonic() == pytest.approx(15, abs=0.002)
 
 
-def test_a_complaint_slows_down_and_quiet_windows_recover() -> None:
+def test_a_429_lowers_the_rate_and_quiet_windows_restore_it() -> None:
     """While other programs use the allowance we use less; each quiet window restores a part."""
     clock = FakeClock()
     limiter = RateLimiter(requests=10, seconds=15, clock=clock)
@@ -161,7 +161,7 @@ def test_a_complaint_slows_down_and_quiet_windows_recover() -> None:
     assert limiter.allowed == 10, "never above the allowance"
 
 
-def test_it_never_stops_altogether() -> None:
+def test_one_request_per_window_is_always_admitted() -> None:
     """However many 429s arrive, one request per window is admitted."""
     clock = FakeClock()
     limiter = RateLimiter(requests=3, seconds=15, clock=clock)
@@ -212,7 +212,7 @@ def test_a_dropped_wait_takes_no_turn() -> None:
 
 
 @pytest.mark.parametrize(("urgency", "goes_at"), [(0, 14), (1, 10), (2, 10)])
-def test_a_turn_is_left_to_who_is_more_urgent(urgency: float, goes_at: float) -> None:
+def test_a_turn_is_left_to_a_more_urgent_request(urgency: float, goes_at: float) -> None:
     """Turns are free at 10 and 14: a less urgent request takes none from a waiting urgent one."""
 
     class Meeting(FakeClock):
@@ -234,7 +234,7 @@ def test_a_turn_is_left_to_who_is_more_urgent(urgency: float, goes_at: float) ->
     assert went_at == [pytest.approx(goes_at, abs=0.002)]
 
 
-def test_a_crowd_of_more_urgent_ones_is_waited_for() -> None:
+def test_a_request_waits_for_all_more_urgent_ones() -> None:
     """With as many urgent requests as turns, no other request gets one, however long it waits."""
 
     class Meeting(FakeClock):
@@ -261,7 +261,7 @@ def test_numbers_out_of_bounds_are_refused(requests: int, seconds: float) -> Non
         RateLimiter(requests=requests, seconds=seconds, clock=FakeClock())
 
 
-def test_the_constants_stay_below_what_harvest_allows() -> None:
+def test_the_constants_are_below_harvests_limits() -> None:
     """The limits of 100 requests in 15 s, and 100 in 15 minutes for reports, are never reached."""
     for (requests, seconds), window in ((GENERAL, 15.0), (REPORTS, 900.0)):
         assert requests < 100

@@ -139,7 +139,7 @@ def fail(handler: Handler, kind: type[HarvestError], **changes: Any) -> HarvestE
     return caught.value
 
 
-def test_what_is_sent() -> None:
+def test_a_get_sends_token_account_user_agent_and_query() -> None:
     """A GET has no body, but has token, account, user agent, and the query as given."""
     sent: list[httpx.Request] = []
 
@@ -258,12 +258,12 @@ def test_reasons_are_shown_short_and_clean(body: bytes, shown: str) -> None:
 
 
 @pytest.mark.parametrize("status", [201, 202, 204, 206])
-def test_other_successes_are_no_answers(status: int) -> None:
+def test_successes_other_than_200_are_not_answers(status: int) -> None:
     """A list needs a 200; a part of one, least of all, is not accepted."""
     fail(answer_with(httpx.Response(status, content=b'{"time_entries":[]}')), ResponseError)
 
 
-def test_a_429_waits_as_told_and_holds_the_others_back() -> None:
+def test_a_429_waits_for_retry_after_and_pauses_other_requests() -> None:
     """Retry-After pauses everything that shares the allowance."""
     clock = FakeClock()
     limiter = Noting(requests=97, seconds=15.4, clock=clock)
@@ -323,13 +323,13 @@ def warnings_of_429(sent: int) -> list[str]:
     return [notice.text for notice in notices]
 
 
-def test_something_else_is_named_only_when_it_must_be_there() -> None:
+def test_another_program_is_blamed_only_if_there_must_be_one() -> None:
     """Few requests cannot exceed the allowance, however the network delivered them."""
     [warning] = warnings_of_429(20)
     assert "this run sent 21 requests in the last 31 s: something else uses" in warning
 
 
-def test_requests_that_the_network_may_have_bunched_are_said_to_be_ours() -> None:
+def test_a_429_possibly_due_to_bunching_names_both_causes() -> None:
     """With two windows' allowance sent, the warning states what is known, and no more."""
     [warning] = warnings_of_429(150)
     assert "this run sent 151 requests in the last 31 s" in warning
@@ -480,7 +480,7 @@ def test_broken_gzip_is_tried_again() -> None:
         assert get(requester, "users").body == b"{}"
 
 
-def test_every_try_is_told() -> None:
+def test_callbacks_get_every_try() -> None:
     """Progress, counters and an access log get failed tries too, and no query."""
     clock = FakeClock()
     told: list[Exchange] = []
@@ -499,7 +499,7 @@ def test_every_try_is_told() -> None:
     assert [e.at - START for e in told] == [timedelta(seconds=s) for s in (0, 0.5, 1.5)]
 
 
-def test_answers_carry_when_they_began() -> None:
+def test_an_answer_knows_when_its_own_try_began() -> None:
     """Only the duration of the try that was answered is subtracted, not earlier tries."""
     clock = FakeClock()
     date = "Fri, 01 Mar 2024 12:00:00 GMT"
@@ -535,7 +535,7 @@ def serve_dates(*minutes: int | None, status: int = 200) -> Callable[..., httpx.
 
 
 @pytest.mark.parametrize("status", [200, 403, 404])
-def test_an_answer_from_before_the_run_is_asked_for_twice_more(status: int) -> None:
+def test_a_stale_answer_is_requested_twice_more(status: int) -> None:
     """A cached list or refusal proves nothing about today; it is given up after three tries."""
     with build_requester(serve_dates(0, -60, -60, -60, status=status)) as requester:
         get(requester, "company")
@@ -544,7 +544,7 @@ def test_an_answer_from_before_the_run_is_asked_for_twice_more(status: int) -> N
         assert requester.requests == 4
 
 
-def test_an_answer_of_now_after_one_from_a_cache_counts() -> None:
+def test_a_fresh_answer_after_a_cached_one_counts() -> None:
     """A fresh answer after cached ones counts: the cache has asked Harvest."""
     with build_requester(serve_dates(0, -60, -60, 1)) as requester:
         get(requester, "company")
@@ -564,7 +564,7 @@ def test_an_old_first_answer_is_known_by_its_list(base_url: str) -> None:
         assert requester.server_clock.find_old() == {"invoices/#/payments"}
 
 
-def test_caches_are_told_to_ask_harvest() -> None:
+def test_every_request_has_cache_control_no_cache() -> None:
     """Every request has Cache-Control: no-cache."""
     asked: list[httpx.Request] = []
 

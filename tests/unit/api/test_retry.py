@@ -79,7 +79,7 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, expected: float | No
 
 
 @given(st.text(max_size=60))
-def test_any_date_header_is_survived(text: str) -> None:
+def test_any_date_header_gives_an_aware_time_or_none(text: str) -> None:
     """Reading any header raises nothing, and gives an aware time or None."""
     date = parse_http_date(text)
     assert date is None or date.tzinfo is UTC
@@ -91,7 +91,7 @@ def test_any_date_header_is_survived(text: str) -> None:
     "text",
     ["Mon, 01 Jan 1601 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 32 Foo 2024", "x"],
 )
-def test_absurd_dates_do_not_count(text: str) -> None:
+def test_dates_near_the_limits_of_datetime_are_ignored(text: str) -> None:
     """A date near the limits of datetime would overflow later arithmetic."""
     assert parse_http_date(text) is None
 
@@ -199,7 +199,7 @@ def test_time_in_tries_counts_towards_the_total() -> None:
     assert count == 2
 
 
-def test_queueing_for_our_own_allowance_costs_no_patience() -> None:
+def test_time_queued_for_the_allowance_does_not_count_as_trying() -> None:
     """Only a try's own duration counts: a report may queue for minutes before it is sent."""
     clock = FakeClock()
 

@@ -24,7 +24,7 @@ API = "https://api.harvestapp.com/v2"
         ("https://api.harvestapp.com/v2/users", "https://api.harvestapp.com/api/v2"),
     ],
 )
-def test_links_that_stay_home_are_followed(url: str, api_url: str) -> None:
+def test_links_to_the_same_origin_are_followed(url: str, api_url: str) -> None:
     """A link may have our scheme, host and port, below either of Harvest's prefixes."""
     check_link(url, api_url=api_url, seen=frozenset())
 
@@ -60,7 +60,7 @@ def test_links_that_stay_home_are_followed(url: str, api_url: str) -> None:
         "",
     ],
 )
-def test_links_to_elsewhere_are_refused(url: str) -> None:
+def test_links_that_could_leave_the_origin_are_refused(url: str) -> None:
     """A link that could carry the token off, or that two parsers read differently, is refused."""
     with pytest.raises(UnsafeLinkError):
         check_link(url, api_url=API, seen=frozenset())
@@ -73,7 +73,7 @@ def test_a_link_is_followed_once() -> None:
         check_link(url, api_url=API, seen={url}, where="Page 2 of users")
 
 
-def test_the_message_names_the_host_and_no_more() -> None:
+def test_a_refused_link_is_reported_by_host_only() -> None:
     """A link's query may contain a cursor or a secret, so it is not repeated."""
     with pytest.raises(UnsafeLinkError) as caught:
         check_link("https://evil.example/v2/x?access_token=abc", api_url=API, seen=frozenset())

@@ -194,7 +194,7 @@ def compare(path: Path, scope: Scope, ask: Callable[[str], Any], one: str, other
 
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("name", HIDDEN)
-def test_a_hidden_thing_takes_the_path_of_an_unknown_one(
+def test_a_hidden_name_takes_the_same_path_as_an_unknown_one(
     warehouse: Path, scope: str, name: str
 ) -> None:
     """Tables, views, columns and the file's own name, asked for in every way, are alike."""
@@ -203,7 +203,7 @@ def test_a_hidden_thing_takes_the_path_of_an_unknown_one(
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_hidden_row_takes_the_path_of_one_that_is_none(warehouse: Path, name: str) -> None:
+def test_a_hidden_row_takes_the_same_path_as_a_missing_one(warehouse: Path, name: str) -> None:
     """A hidden row is like a missing one, by its id and where an expression would fail on it."""
     reply = compare(warehouse, SCOPES["own"], ROWS[name], OTHERS_ROW, NO_ROW)
     assert reply.rows in ((), ((0,),))
@@ -243,7 +243,7 @@ def get_prompt(server: AskServer, name: str) -> Any:
     ],
     ids=["tool", "tool with SQL", "resource", "prompt"],
 )
-def test_a_hidden_tool_takes_the_path_of_an_unknown_one(
+def test_a_hidden_tool_takes_the_same_path_as_an_unknown_one(
     server: AskServer, ask: Callable[..., Any], hidden: str, unknown: str
 ) -> None:
     """Tools, descriptions and prompts are refused before any work starts for them."""
@@ -263,7 +263,7 @@ def test_a_hidden_tool_takes_the_path_of_an_unknown_one(
     assert done(hidden) == done(unknown)
 
 
-def test_anothers_cursor_takes_the_path_of_a_made_up_one() -> None:
+def test_another_callers_cursor_takes_the_same_path_as_a_forged_one() -> None:
     """Nothing in a cursor is read before its seal is verified."""
     key = b"k" * 32
     real = CursorSeal(key, "bo").write([1, 2], "q")

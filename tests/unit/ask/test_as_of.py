@@ -69,7 +69,7 @@ def test_models_are_as_old_as_the_syncs_before_they_were_built(
     assert read_as_of(connection, "harvest", tables) == "2026-11-30T13:00:00Z"
 
 
-def test_a_warehouse_without_runs_answers_all_the_same(
+def test_a_warehouse_without_runs_answers_with_an_unknown_age(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     """Plain dlt keeps no runs, and a user may have dropped a column; then the age is unknown."""

@@ -64,7 +64,7 @@ def ask_tool(server: AskServer) -> str:
     return content.text
 
 
-def test_nothing_is_answered_without_a_line(server: AskServer, told: list[str]) -> None:
+def test_no_call_is_answered_without_a_log_line(server: AskServer, told: list[str]) -> None:
     """No tool, resource or prompt is answered; the operator is told once, with the reason."""
     said = ask_tool(server)
     assert "audit log" in said
@@ -86,14 +86,14 @@ def test_nothing_is_answered_without_a_line(server: AskServer, told: list[str]) 
 
 
 @pytest.mark.parametrize("name", [".", "file/mcp.log"])
-def test_a_log_that_cannot_be_written_is_said_at_the_start(tmp_path: Path, name: str) -> None:
+def test_an_unwritable_log_is_an_error_at_the_start(tmp_path: Path, name: str) -> None:
     """A folder in place of the file, or a file in place of the folder, is a short error."""
     (tmp_path / "file").touch()
     with pytest.raises(AuditFailed, match="--audit-log"):
         AuditLog(tmp_path / name, tell_time)
 
 
-def test_a_line_that_is_cut_off_takes_no_other_with_it(tmp_path: Path) -> None:
+def test_a_truncated_line_damages_no_other_line(tmp_path: Path) -> None:
     """If the disk is full for a while, the lines before and after are complete."""
     path = tmp_path / "mcp.log"
     log = AuditLog(path, tell_time)
@@ -105,7 +105,7 @@ def test_a_line_that_is_cut_off_takes_no_other_with_it(tmp_path: Path) -> None:
     assert [json.loads(each)["caller"] for each in (first, last)] == ["ada", "cy"]
 
 
-def test_two_processes_share_a_log_that_is_begun_anew(tmp_path: Path) -> None:
+def test_two_processes_share_a_rotated_log(tmp_path: Path) -> None:
     """Neither process appends to a file that the other has rotated away."""
     path = tmp_path / "mcp.log"
     one, other = (RotatedFile(path, max_bytes=20) for _ in range(2))

@@ -145,7 +145,7 @@ def test_callers_see_filtered_copies(
 @pytest.mark.slow
 @draw(20, 30)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_callers_see_filtered_copies_at_length(
+def test_callers_see_filtered_copies_in_thousands_of_calls(
     tmp_path_factory: pytest.TempPathFactory,
     world: World,
     drawn: Drawn,

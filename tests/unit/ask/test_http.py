@@ -42,7 +42,7 @@ def test_nothing_is_served_in_the_clear_to_other_machines(
         make()
 
 
-def test_hosts_and_origins_are_those_of_the_address() -> None:
+def test_allowed_hosts_and_origins_follow_the_address() -> None:
     """Allowed hosts and origins are set, whatever the library's default is."""
     security = Place("192.0.2.1", 1, HTTPS, proxy="192.0.2.2").build_security()
     assert security.enable_dns_rebinding_protection
@@ -53,7 +53,7 @@ def test_hosts_and_origins_are_those_of_the_address() -> None:
     assert local.allowed_hosts == ["localhost:8765"]
 
 
-def test_a_proxy_is_one_machine_however_its_address_is_written() -> None:
+def test_a_proxy_matches_in_ipv4_and_ipv6_notation() -> None:
     """The system may report an IPv4 address in IPv6 form."""
     place = Place("127.0.0.1", 1, HTTPS, proxy="192.0.2.2")
     assert place.may_connect("192.0.2.2")

@@ -77,7 +77,7 @@ def desk() -> Desk:
 
 
 @pytest.mark.parametrize("key_id", ["one", "rsa"])
-def test_a_token_of_the_issuer_is_a_caller(desk: Desk, key_id: str) -> None:
+def test_a_valid_issuer_token_identifies_its_caller(desk: Desk, key_id: str) -> None:
     """The token's claims give the caller's scope and profile, and the time it ends."""
     claims = ISSUER.claim(URL)
     found = desk.verify(ISSUER.sign(claims, key_id, typ="at+jwt"))
@@ -167,13 +167,13 @@ ATTACKS: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_other_tokens_are_none(desk: Desk, name: str) -> None:
+def test_any_single_fault_makes_a_token_invalid(desk: Desk, name: str) -> None:
     """Any single fault makes a token invalid, whatever else about it is right."""
     assert desk.verify(GOOD)
     assert desk.verify(ATTACKS[name]()) is None
 
 
-def test_what_is_wrong_with_a_signed_token_is_told_to_the_servers_owner(desk: Desk) -> None:
+def test_faults_of_signed_tokens_are_reported_to_the_server_owner(desk: Desk) -> None:
     """The owner hears of a person who signed in without a scope, but not of made-up tokens."""
     desk.verify(attack(scope=None)())
     desk.verify(attack(scope="hours all")())
@@ -211,7 +211,7 @@ def test_values_of_claims_are_mapped() -> None:
         Desk(scope=ClaimRule("groups", {"g-1": "everything"}))
 
 
-def test_keys_are_kept_and_asked_for_again_when_one_is_unknown() -> None:
+def test_keys_are_cached_and_refetched_when_one_is_unknown() -> None:
     """Keys are fetched once for many tokens, and once per half minute for unknown keys."""
     issuer = Issuer(keys={"one": make_key()})
     desk = Desk(issuer)
@@ -228,7 +228,7 @@ def test_keys_are_kept_and_asked_for_again_when_one_is_unknown() -> None:
     assert desk.fetched == 2
 
 
-def test_a_key_that_is_withdrawn_ends() -> None:
+def test_a_withdrawn_key_expires_within_ten_minutes() -> None:
     """A withdrawn key, and the tokens that it signed, end within ten minutes."""
     issuer = Issuer(keys={"one": make_key(), "two": make_key()})
     desk = Desk(issuer)
@@ -241,7 +241,7 @@ def test_a_key_that_is_withdrawn_ends() -> None:
     assert desk.told == []
 
 
-def test_an_issuer_out_of_reach_closes_what_is_not_known() -> None:
+def test_an_unreachable_issuer_fails_new_keys_at_once_known_ones_later() -> None:
     """New keys fail at once, known ones after an hour, with one warning; its answer ends this."""
     issuer = Issuer(keys={"one": make_key()})
     desk = Desk(issuer)
@@ -265,7 +265,7 @@ def test_an_issuer_out_of_reach_closes_what_is_not_known() -> None:
     assert desk.verify(token)
 
 
-def test_calls_that_wait_for_keys_ask_once() -> None:
+def test_simultaneous_calls_fetch_the_keys_once() -> None:
     """Fifty simultaneous calls fetch the keys once."""
     desk = Desk()
 
@@ -289,7 +289,7 @@ DESCRIPTIONS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
-def test_a_description_that_cannot_be_right_gives_no_keys(name: str) -> None:
+def test_an_invalid_issuer_description_gives_no_keys(name: str) -> None:
     """No address without encryption is contacted."""
 
     def get(url: str) -> Any:
@@ -300,7 +300,7 @@ def test_a_description_that_cannot_be_right_gives_no_keys(name: str) -> None:
         fetch_keys(ISSUER.url, get)
 
 
-def test_both_places_of_a_description_are_known() -> None:
+def test_an_issuer_description_is_found_at_both_standard_paths() -> None:
     """OpenID Connect puts the description behind the path, RFC 8414 before it."""
     asked: list[str] = []
 
@@ -318,7 +318,7 @@ def test_both_places_of_a_description_are_known() -> None:
     ]
 
 
-def test_keys_that_sign_nothing_of_ours_are_left_out() -> None:
+def test_unsuitable_issuer_keys_are_ignored() -> None:
     """Shared secrets, encryption keys, other algorithms, and weak or broken keys are ignored."""
     good = publish(ISSUER.keys["rsa"], "good", alg="PS256")
     listed = [

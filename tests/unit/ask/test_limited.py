@@ -108,7 +108,7 @@ def test_rows_are_those_of_the_caller(whole: Path, keys: Any, expected: set[Any]
     assert {tuple(row) for row in reply.rows} == expected, reply.error
 
 
-def test_what_is_hidden_answers_as_what_is_not_there(whole: Path) -> None:
+def test_hidden_names_are_answered_like_missing_ones(whole: Path) -> None:
     """Tables, columns, views and the file's own name, also if only columns are limited."""
     for kind in ("all", "own"):
         reach = build_reach(build_scope(kind, NARROW), VIEWER)
@@ -136,7 +136,7 @@ def test_what_is_hidden_answers_as_what_is_not_there(whole: Path) -> None:
         assert {row[0] for row in listed.rows} == {"time_entries", "clients"}
 
 
-def test_a_field_that_harvest_adds_is_not_shown(whole: Path) -> None:
+def test_a_field_that_harvest_adds_is_hidden_by_any_limit(whole: Path) -> None:
     """A limit of any kind, on tables or accounts, hides a new field; without a limit it shows."""
     for keys, is_shown in (({"tables": ["clients"]}, False), ({"accounts": [1]}, False)):
         reply = ask(whole, Reach(parse_scope("test", keys)), DescribeTable("clients"))
@@ -144,20 +144,20 @@ def test_a_field_that_harvest_adds_is_not_shown(whole: Path) -> None:
     assert "brand_new" in str(ask(whole, Reach(UNLIMITED), DescribeTable("clients")).rows)
 
 
-def test_no_statement_where_it_is_off(whole: Path) -> None:
+def test_a_limited_scope_has_no_sql_by_default(whole: Path) -> None:
     """A limited scope has no SQL unless it says so."""
     reach = Reach(parse_scope("test", {"tables": ["clients"]}))
     assert "here" in ask(whole, reach, sql="SELECT 1").error
 
 
-def test_amounts_need_rates_that_are_shown(whole: Path) -> None:
+def test_amounts_are_hidden_where_rates_are(whole: Path) -> None:
     """An amount divided by hours gives the rate, so without rates there are no amounts."""
     for columns, has_amount in ((WIDE, True), (NARROW, False)):
         reply = ask(whole, build_reach(build_scope("own", columns), VIEWER), SumTime())
         assert ("amount" in [name for name, _ in reply.columns]) is has_amount
 
 
-def test_a_scope_of_rows_without_a_person_shows_none(whole: Path) -> None:
+def test_a_row_scope_without_a_person_shows_no_rows(whole: Path) -> None:
     """A scope of rows without a known person fails closed."""
     reach = Reach(build_scope("own", WIDE))
     assert ask(whole, reach, ListRecords("time_entries")).rows == ()
@@ -165,7 +165,7 @@ def test_a_scope_of_rows_without_a_person_shows_none(whole: Path) -> None:
 
 
 @pytest.mark.parametrize("stem", ["harvest", "Harvest_Models", "asked"])
-def test_a_file_may_be_called_as_a_schema(tmp_path: Path, stem: str) -> None:
+def test_a_file_may_be_named_like_a_schema(tmp_path: Path, stem: str) -> None:
     """Its tables are found, with their schema too, and nothing else is within reach."""
     path = EXAMPLE.write(tmp_path / "first.duckdb").rename(tmp_path / f"{stem}.duckdb")
     for reach in (Reach(), build_reach(build_scope("all", NARROW), VIEWER)):

@@ -35,13 +35,13 @@ def test_one_row_that_is_too_long_is_shortened(letter: str) -> None:
     assert len(found.rows[0][0]) > 1000
 
 
-def test_the_last_row_has_nothing_behind_it() -> None:
+def test_a_shortened_last_row_ends_the_list() -> None:
     """A last row that is cut still ends the list."""
     found = fit(answer(("n" * 60_000, "")))
     assert (found.is_cut, found.has_more, found.cursor) == (True, False, None)
 
 
-def test_names_of_columns_count() -> None:
+def test_column_names_count_towards_the_size_limit() -> None:
     """Column names so long that no row fits beside them are refused."""
     with pytest.raises(StatementRefused, match="too many columns"):
         fit(answer(("",) * 4000, columns=4000))
@@ -55,7 +55,7 @@ def test_a_row_of_numbers_that_is_too_long_is_refused(first: float | str) -> Non
         fit(answer(row, columns=1500))
 
 
-def test_nothing_is_cut_that_fits() -> None:
+def test_an_answer_that_fits_is_unchanged() -> None:
     """A short answer is returned unchanged."""
     short = answer(("a", 1), ("b", 2))
     assert fit(short) is short

@@ -29,7 +29,7 @@ def test_scopes_name_the_tools_that_are_served() -> None:
     assert set(TOOLS) == set(SERVED)
 
 
-def test_without_a_limit_all_is_shown() -> None:
+def test_a_scope_of_tools_alone_shows_all_data() -> None:
     """A scope of tools alone limits no data, and new fields appear in it."""
     scope = parse_scope("reader", {"tools": ["sum_time", "query"]})
     assert scope.find_columns("anything") is None
@@ -50,7 +50,7 @@ def test_columns_are_an_allow_list() -> None:
     assert not scope.allows("query")
 
 
-def test_money_has_to_be_named_where_rows_are_of_people() -> None:
+def test_a_scope_by_person_shows_money_only_if_named() -> None:
     """Harvest shows people their hours, but not what these cost or earn."""
     for kind in ("own", "managed"):
         listed = ["time_entries.*", "users.*", "projects.*"]
@@ -100,7 +100,7 @@ def test_child_tables_and_models_have_to_be_named() -> None:
     ],
     ids=str,
 )
-def test_what_is_not_understood_is_refused(keys: Any, words: str) -> None:
+def test_an_invalid_scope_is_refused(keys: Any, words: str) -> None:
     """A scope that cannot work is an error before anything is served, not a wider scope."""
     with pytest.raises(ConfigError) as caught:
         parse_scopes({"test": keys})
@@ -137,7 +137,7 @@ def test_no_column_of_a_model_reveals_a_cost_that_is_hidden() -> None:
         ("report_time_team.*", "billable_rate"),
     ],
 )
-def test_a_rate_is_shown_with_what_is_computed_of_it_or_not_at_all(shown: str, hidden: str) -> None:
+def test_a_rate_and_values_computed_from_it_are_shown_together(shown: str, hidden: str) -> None:
     """Whatever the model calls the rate; a margin requires both rates."""
     with pytest.raises(ConfigError, match=f"computed from time_entries.{hidden}"):
         parse_scope("test", {"columns": [shown]})
@@ -147,7 +147,7 @@ def test_a_rate_is_shown_with_what_is_computed_of_it_or_not_at_all(shown: str, h
         parse_scope("test", {"columns": [margin, "time_entries.cost_rate"]})
 
 
-def test_models_that_reveal_rates_have_these_columns() -> None:
+def test_columns_that_reveal_rates_exist_in_their_models() -> None:
     """If a column was renamed, its rate would be shown unnoticed."""
     for table, names in COMPUTED["time_entries.billable_rate"].items():
         assert not table.startswith("report_") or names <= find_declared(table)

@@ -76,7 +76,9 @@ def test_a_model_that_may_be_older_is_not_read(
     assert ask(connection, "person").tables == TABLE
 
 
-def test_filters_may_use_the_names_of_either(connection: duckdb.DuckDBPyConnection) -> None:
+def test_filters_may_use_names_of_the_table_or_the_model(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     """Agents see both names; a filter that the model lacks is applied to the table."""
     assert ask(connection, where=("person_name=Ann",)).tables == TABLE
     build_models(connection)

@@ -87,7 +87,7 @@ def test_forecast_is_left_out() -> None:
     assert choose_account([PLANS, ACME]) == ACME
 
 
-def test_of_several_none_is_guessed() -> None:
+def test_an_account_is_never_guessed_among_several() -> None:
     """The error names all accounts, so that one can be chosen."""
     with pytest.raises(ConfigError) as caught:
         choose_account([PLANS, ACME, LABS])
@@ -104,7 +104,9 @@ def test_of_several_none_is_guessed() -> None:
         ([PLANS], "reaches no Harvest account, only 1 of other"),
     ],
 )
-def test_none_is_a_matter_of_signing_in(accounts: list[Account], said: str) -> None:
+def test_a_token_without_a_harvest_account_is_an_auth_error(
+    accounts: list[Account], said: str
+) -> None:
     """A token without a Harvest account is valid, but useless here."""
     with pytest.raises(AuthError, match=said):
         choose_account(accounts)

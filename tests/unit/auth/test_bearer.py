@@ -29,7 +29,7 @@ def test_the_token_is_sent_as_a_header() -> None:
 
 
 @pytest.mark.parametrize("token", [f" {TOKEN}", f"{TOKEN}\n", f"\t{TOKEN} \r\n"])
-def test_blanks_around_it_are_dropped(token: str) -> None:
+def test_blanks_around_a_token_are_dropped(token: str) -> None:
     """A file or a copied line often ends with a blank."""
     request = httpx.Request("GET", "https://h")
     next(BearerToken(token).auth_flow(request))
@@ -50,14 +50,14 @@ def test_blanks_around_it_are_dropped(token: str) -> None:
         1234567,
     ],
 )
-def test_what_is_no_token_is_refused(token: str) -> None:
+def test_text_that_is_not_a_token_is_refused(token: str) -> None:
     """The text is refused before it is sent, and not repeated."""
     with pytest.raises(ConfigError) as caught:
         BearerToken(token)
     assert "very-secret" not in str(caught.value)
 
 
-def test_it_cannot_be_read() -> None:
+def test_a_token_cannot_be_read_back() -> None:
     """repr, str, format and vars end up in logs and traces, so none has the token."""
     token = BearerToken(TOKEN)
     assert repr(token) == "BearerToken(***)"
@@ -65,7 +65,7 @@ def test_it_cannot_be_read() -> None:
         assert "very-secret" not in text
 
 
-def test_it_cannot_be_pickled_or_copied() -> None:
+def test_a_token_cannot_be_pickled_or_copied() -> None:
     """A pickled token would be a token in a file."""
     token = BearerToken(TOKEN)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):

@@ -148,7 +148,7 @@ def test_counting_requests_does_not_wait_for_an_answer() -> None:
     assert sessions.requests == 1
 
 
-def test_accounts_are_opened_at_the_same_time_and_each_of_them_once() -> None:
+def test_accounts_are_opened_concurrently_and_once_each() -> None:
     """A run of twenty accounts waited for twenty answers before it read the first row."""
     meeting = Meeting(2)
 
@@ -178,7 +178,7 @@ def test_sessions_tell_when_every_allowance_has_room() -> None:
     sessions.close()
 
 
-def test_an_account_that_refuses_its_owner_is_explained_and_the_other_opens() -> None:
+def test_an_account_that_refuses_its_owner_does_not_stop_the_others() -> None:
     """A 403 on what every role may read is about person and account, not about modules."""
 
     def refuse_one(request: httpx.Request) -> httpx.Response:

@@ -120,7 +120,7 @@ def test_a_code_is_redeemed(verifier: str | None) -> None:
     ]
 
 
-def test_new_tokens_have_their_dates() -> None:
+def test_a_token_lifetime_counts_from_the_request() -> None:
     """The life counts from the request, which is earlier than Harvest's own count."""
     assert build(answer()).refresh(OLD) == Tokens(
         "new-access", "new-refresh", START + 14 * DAY, START
@@ -128,13 +128,13 @@ def test_new_tokens_have_their_dates() -> None:
 
 
 @pytest.mark.parametrize("missing", [{"refresh_token": None}, {"refresh_token": ""}])
-def test_without_a_new_refresh_token_the_old_one_stays(missing: dict[str, Any]) -> None:
+def test_the_old_refresh_token_is_kept_if_no_new_one_comes(missing: dict[str, Any]) -> None:
     """Harvest's docs return the same one again; another server may omit it."""
     assert build(answer(**missing)).refresh(OLD).refresh_token == "old-refresh"
 
 
 @pytest.mark.parametrize("value", [None, 0, -1, "soon", 1.5, 10**12, "9" * 5000, True])
-def test_an_implausible_life_is_no_life(value: Any) -> None:
+def test_an_implausible_token_lifetime_is_ignored(value: Any) -> None:
     """Then only a 401 shows that the token has expired."""
     assert build(answer(expires_in=value)).refresh(OLD).expires_at is None
 
@@ -157,13 +157,13 @@ def test_a_life_may_be_text(value: Any) -> None:
         {"refresh_token": "ünsafe"},
     ],
 )
-def test_tokens_that_cannot_be_used_are_no_answer(fields: dict[str, Any]) -> None:
+def test_unusable_tokens_are_refused(fields: dict[str, Any]) -> None:
     """If they were stored, they would replace tokens that work."""
     message = refuse(lambda: build(answer(**fields)).refresh(OLD), ResponseError)
     assert "but sent no usable one" in message
 
 
-def test_half_an_answer_is_told_from_a_wrong_one() -> None:
+def test_a_truncated_answer_is_retried_and_a_wrong_one_is_not() -> None:
     """A truncated answer is requested again, a wrong one is not."""
     body = json.dumps(grant()).encode()
     with pytest.raises(TruncatedBody):
@@ -199,7 +199,7 @@ def test_a_refused_code_ends_the_sign_in() -> None:
         (401, {"error": {"no": "text"}}, "401"),
     ],
 )
-def test_a_refused_app_is_told_from_a_refused_login(
+def test_a_refused_app_is_distinguished_from_a_refused_login(
     status: int, fields: dict[str, Any], shown: str
 ) -> None:
     """Signing in again would not help."""
@@ -208,14 +208,16 @@ def test_a_refused_app_is_told_from_a_refused_login(
     assert "client_secret" in message
 
 
-def test_another_refusal_is_an_error_of_the_request() -> None:
+def test_another_refusal_does_not_end_the_login() -> None:
     """The sign-in may well be valid."""
     message = refuse(lambda: build(answer(404, error="not_found")).refresh(OLD), ResponseError)
     assert "404 on /api/v2/oauth2/token" in message
 
 
 @pytest.mark.parametrize(("status", "kind"), [(503, ServerError), (429, RateLimitedError)])
-def test_a_token_is_not_waited_for_as_long_as_a_page(status: int, kind: type[HarvestError]) -> None:
+def test_token_requests_have_shorter_limits_than_pages(
+    status: int, kind: type[HarvestError]
+) -> None:
     """Every thread waits for the token, so its own limits apply, not the run's."""
     message = refuse(lambda: build(lambda _: httpx.Response(status)).refresh(OLD), kind)
     assert f"Gave up on an access token: {TOKEN_LIMITS.attempts} tries" in message
@@ -234,7 +236,7 @@ def test_the_path_can_be_configured() -> None:
     assert paths == ["/api/v1/oauth2/token"]
 
 
-def test_a_plain_identity_host_is_refused() -> None:
+def test_an_unencrypted_identity_host_is_refused() -> None:
     """The app's secret would be sent unencrypted."""
     app = App("i", "s", "http://id.getharvest.com")
     with pytest.raises(ConfigError, match="id_url"):
@@ -262,7 +264,7 @@ def test_nothing_shows_a_secret() -> None:
         (Tokens("a", "r", START + 14 * DAY), 13.9 * DAY, True, False),
     ],
 )
-def test_when_a_token_is_renewed(
+def test_a_token_is_renewed_before_it_expires(
     tokens: Tokens, after: timedelta, is_due: bool, is_expired: bool
 ) -> None:
     """Renewed a day before its end, or after 90% of a short life; without dates, after a 401."""
@@ -273,6 +275,6 @@ def test_when_a_token_is_renewed(
 @pytest.mark.parametrize(
     ("text", "expected"), [("abc.-_~", True), ("a b", False), ("a\n", False), ("é", False)]
 )
-def test_what_a_header_can_carry(text: str, expected: bool) -> None:
+def test_a_header_carries_only_printable_ascii_without_blanks(text: str, expected: bool) -> None:
     """A header carries printable ASCII without blanks."""
     assert is_token_text(text) is expected

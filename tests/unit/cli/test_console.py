@@ -98,7 +98,7 @@ def test_names_and_numbers_are_never_cut(capsys: Capture, screen: Screen, column
 
 
 @pytest.mark.usefixtures("screen")
-def test_a_pipe_has_no_edge(capsys: Capture) -> None:
+def test_lines_in_a_pipe_have_no_width_limit(capsys: Capture) -> None:
     """In a file or pipe a line is as long as needed: there is no screen to fit."""
     show()
     assert "Harvest answered 500 three times in a row\n" in capsys.readouterr().out

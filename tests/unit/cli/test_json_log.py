@@ -75,7 +75,7 @@ def build_report() -> SyncReport:
     return SyncReport(Target(), (7,), START, LATER, 2.0, 9, tables, log)
 
 
-def test_each_table_has_a_line_with_its_times_and_the_run_has_the_last(capsys: Capture) -> None:
+def test_the_log_has_a_line_per_table_and_ends_with_the_run(capsys: Capture) -> None:
     """Tables read, failed, skipped and unproven; then, once, what the exit code means."""
     console = Console(log=JsonLog(FakeClock()))
     show_sync(console, build_report())
@@ -100,7 +100,7 @@ def test_each_table_has_a_line_with_its_times_and_the_run_has_the_last(capsys: C
     assert all("at" in line for line in lines)
 
 
-def test_a_run_without_a_report_has_its_line(capsys: Capture) -> None:
+def test_a_run_without_a_report_is_logged_as_an_error(capsys: Capture) -> None:
     """A command that ends before it has a report is an error with its exit code."""
     log = JsonLog(FakeClock())
     log.end(7)

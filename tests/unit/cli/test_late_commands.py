@@ -15,7 +15,7 @@ assert isinstance(main.commands, LateCommands)
 
 
 @pytest.mark.parametrize(("name", "summary"), main.commands.list_summaries())
-def test_the_summary_is_that_of_the_command(name: str, summary: str) -> None:
+def test_a_command_summary_is_the_first_line_of_its_help(name: str, summary: str) -> None:
     """``--help`` summarizes each command with the first line of its own help."""
     command = main.commands[name]
     assert isinstance(command, click.Command)

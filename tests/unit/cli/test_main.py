@@ -30,7 +30,7 @@ from harvest_source.exit_codes import ExitCode
         (BusyError("x"), 7),
     ],
 )
-def test_an_error_of_ours_has_its_code_and_its_own_words(error: HarvestError, code: int) -> None:
+def test_our_own_error_has_its_exit_code_and_message(error: HarvestError, code: int) -> None:
     """The exit codes are those of the contract."""
     assert explain_error(error) == (code, "x")
 
@@ -50,7 +50,7 @@ def test_an_error_that_an_interrupt_led_to_is_an_interrupt() -> None:
     assert explain_error(error)[0] == ExitCode.INTERRUPTED
 
 
-def test_anything_else_is_a_bug_of_ours() -> None:
+def test_any_other_exception_is_reported_as_our_bug() -> None:
     """Exit code 1 names the type and how to report it, not the text, which may hold a secret."""
     code, message = explain_error(ZeroDivisionError("secret"))
     assert code == 1

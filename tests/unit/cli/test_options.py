@@ -25,7 +25,7 @@ def parse(command: click.Command, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_the_defaults_of_a_warehouse(name: str) -> None:
+def test_every_command_opens_the_same_warehouse_by_default(name: str) -> None:
     """Every command that opens a warehouse opens the same one by default."""
     found = parse(EVERY_COMMAND[name])
     assert (found["destination"], found["dataset"], found["account"]) == ("duckdb", "harvest", ())
@@ -45,7 +45,7 @@ def test_repeatable_options_keep_their_order() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"), [((), None), (("--deletes",), True), (("--no-deletes",), False)]
 )
-def test_deletes_is_once_a_day_unless_said(
+def test_without_deletes_the_audit_follows_its_own_schedule(
     arguments: tuple[str, ...], expected: bool | None
 ) -> None:
     """Without the option, the audit follows its own schedule."""
@@ -53,26 +53,26 @@ def test_deletes_is_once_a_day_unless_said(
 
 
 @pytest.mark.parametrize("command", [sync, verify])
-def test_removals_have_a_limit(command: click.Command) -> None:
+def test_commands_that_remove_rows_share_a_default_limit(command: click.Command) -> None:
     """Both commands that remove rows have the same guard with the same default."""
     assert parse(command)["max_deletes"] == "20%"
     assert parse(command, "--max-deletes", "100%")["max_deletes"] == "100%"
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a b", "", "ä?"])
-def test_a_pipeline_is_the_name_of_a_folder(name: str) -> None:
+def test_a_pipeline_name_must_be_a_folder_name(name: str) -> None:
     """A name that is a path, or no folder's name, is refused before anything is created."""
     with pytest.raises(click.BadParameter, match="names a folder"):
         parse(check, "--pipeline", name)
 
 
 @pytest.mark.parametrize("name", ["harvest", "harvest-2", "ernte_ü"])
-def test_names_that_a_pipeline_may_have(name: str) -> None:
+def test_a_pipeline_name_has_letters_digits_hyphens_and_underscores(name: str) -> None:
     """A name has letters of any alphabet, digits, ``-`` and ``_``."""
     assert parse(check, "--pipeline", name)["pipeline"] == name
 
 
-def test_a_dataset_is_not_empty() -> None:
+def test_an_empty_dataset_name_is_refused() -> None:
     """dlt would replace an empty name by its default."""
     with pytest.raises(click.BadParameter, match="cannot be empty"):
         parse(check, "--dataset", "  ")
@@ -90,7 +90,7 @@ def take(context: Context, **said: Any) -> Context:
     return context
 
 
-def test_common_options_add_up() -> None:
+def test_common_options_apply_before_and_after_the_command() -> None:
     """An option before the command's name applies as well as one after it."""
     context = take(take(Context(), as_json=True), quiet=True)
     assert (context.console.as_json, context.console.quiet) == (True, True)
@@ -107,7 +107,7 @@ def test_without_a_profile_the_configuration_decides() -> None:
     assert take(Context()).settings == {}
 
 
-def test_a_profile_has_a_name_that_can_be_a_file() -> None:
+def test_a_profile_name_must_be_a_valid_file_name() -> None:
     """The name is a file in the vault and a section in the configuration."""
     with pytest.raises(ConfigError, match="profile"):
         take(Context(), profile="../other")

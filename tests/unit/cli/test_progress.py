@@ -111,7 +111,7 @@ def test_every_phase_is_named() -> None:
     assert "comparing" in write_line(board)
 
 
-def test_durations() -> None:
+def test_durations_have_days_hours_minutes_and_seconds() -> None:
     """A duration has hours, minutes and seconds, and days if needed."""
     assert write_duration(201) == "0:03:21"
     assert write_duration(90_061) == "1 d 1:01:01"

@@ -151,7 +151,7 @@ def test_lines_fit_the_screen(render: Render, name: str, columns: int) -> None:
 
 
 @COMMANDS
-def test_a_terminal_has_colours_unless_told(render: Render, name: str) -> None:
+def test_a_terminal_has_colours_unless_no_color_is_set(render: Render, name: str) -> None:
     """With ``NO_COLOR``, a terminal gets no colours either."""
     out, err = render(name, columns=100)
     assert "\x1b[" in out + err

@@ -46,7 +46,7 @@ def login(*accounts: Account, overruled_by: str = "", **fields: Any) -> LoginRep
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_an_address_stands_whole_on_its_line(
+def test_an_address_is_never_broken_over_lines(
     capsys: Capture, screen: Screen, by_hand: bool
 ) -> None:
     """The address is never broken, however long it is, because people copy it."""
@@ -57,7 +57,7 @@ def test_an_address_stands_whole_on_its_line(
     assert captured.out == ""
 
 
-def test_a_login_says_who_and_where(capsys: Capture) -> None:
+def test_a_login_names_the_person_and_the_account(capsys: Capture) -> None:
     """The login is one line, without a token."""
     show_login(Console(), login())
     captured = capsys.readouterr()
@@ -67,7 +67,7 @@ def test_a_login_says_who_and_where(capsys: Capture) -> None:
     assert captured.err == ""
 
 
-def test_a_login_without_an_account_says_neither(capsys: Capture) -> None:
+def test_a_login_without_an_account_names_neither(capsys: Capture) -> None:
     """The accounts are listed, and none is chosen."""
     show_login(Console(), login(ACME, LABS, account_id=None, account_name="", user="", roles=()))
     lines = capsys.readouterr().out.splitlines()
@@ -76,7 +76,7 @@ def test_a_login_without_an_account_says_neither(capsys: Capture) -> None:
     assert not any("chosen" in line for line in lines)
 
 
-def test_a_login_that_is_not_used_is_warned_of(capsys: Capture) -> None:
+def test_an_unused_login_is_warned_about(capsys: Capture) -> None:
     """A credential in the configuration takes precedence."""
     show_login(Console(), login(overruled_by="SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"))
     assert "ACCESS_TOKEN takes precedence over this sign-in" in capsys.readouterr().err
@@ -111,7 +111,7 @@ def test_a_dead_sign_in_says_why(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("state", SignInState)
-def test_every_state_has_words(capsys: Capture, state: SignInState) -> None:
+def test_every_sign_in_state_has_a_text(capsys: Capture, state: SignInState) -> None:
     """Every state has a text, so a new state needs one."""
     show_status(Console(), StatusReport("work", state, "/vault"))
     assert " state " in capsys.readouterr().out

@@ -60,7 +60,9 @@ as of {START:%H:%M:%S} UTC
 
 
 @pytest.mark.parametrize("columns", [80, 100, 140])
-def test_the_table_and_the_last_line(capsys: Capture, screen: Screen, columns: int) -> None:
+def test_the_report_is_a_table_and_an_unbroken_last_line(
+    capsys: Capture, screen: Screen, columns: int
+) -> None:
     """The output is the same on every screen: a table fits, the last line is never broken."""
     screen(columns)
     show_sync(Console(), report())
@@ -102,7 +104,7 @@ def test_several_accounts_have_a_column(capsys: Capture) -> None:
     assert lines[-1].startswith("ok: 12 rows of accounts 1000001, 1000002, ")
 
 
-def test_what_went_wrong_is_on_stderr(capsys: Capture) -> None:
+def test_problems_are_printed_on_stderr(capsys: Capture) -> None:
     """Warnings, skipped tables, the audit, then errors: each on its own line."""
     log = RunLog()
     log.warn("The clocks differ.")
@@ -124,7 +126,7 @@ def test_what_went_wrong_is_on_stderr(capsys: Capture) -> None:
     ]
 
 
-def test_what_runs_to_come_read_is_said(capsys: Capture) -> None:
+def test_parents_left_for_later_runs_are_reported(capsys: Capture) -> None:
     """The message has table, parents left and in total, the last date, and how to read all now."""
     log = RunLog()
     log.unasked["invoice_payments", 1000001] = Unasked(450, 500, START + timedelta(days=7))

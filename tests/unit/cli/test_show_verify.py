@@ -64,7 +64,7 @@ UTC, 7 requests, 2.5 s
 """
 
 
-def test_one_line_for_each_check_and_what_differs_below(capsys: Capture, screen: Screen) -> None:
+def test_each_check_has_a_line_with_its_differences_below(capsys: Capture, screen: Screen) -> None:
     """Lines have sums by currency and the share compared; below are names, ids and the time."""
     screen(100)
     show_verify(Console(), report(*EQUAL, *DIFFERENT))
@@ -85,7 +85,7 @@ def test_figures_are_whole_at_any_width(capsys: Capture, screen: Screen, columns
     assert "…" not in out
 
 
-def test_a_table_that_failed_is_never_said_to_be_equal(capsys: Capture) -> None:
+def test_a_failed_table_is_never_reported_as_equal(capsys: Capture) -> None:
     """The last line begins with what was not compared, and does not say "0 differ"."""
     found = report(*EQUAL)
     found.run_log.fail("invoices", 1000001, ServerError("Gave up on invoices."))
@@ -102,7 +102,7 @@ def test_nothing_compared_is_not_ok() -> None:
     assert summarise(found).startswith("error: not compared: account 1000001; nothing else was ")
 
 
-def test_no_remedy_where_nothing_differs_or_it_was_tried(capsys: Capture) -> None:
+def test_fix_is_suggested_only_if_it_may_help(capsys: Capture) -> None:
     """``--fix`` is suggested only if there is something it may fix."""
     show_verify(Console(), report(*EQUAL))
     show_verify(Console(), report(*DIFFERENT, mended=True))

@@ -57,13 +57,13 @@ def test_settings_that_cannot_work_are_refused(keys: dict[str, Any], words: str)
     assert "secret" not in str(caught.value)
 
 
-def test_values_of_claims_are_no_keys_of_ours() -> None:
+def test_names_inside_claim_sections_are_not_settings() -> None:
     """A section whose names are the user's own is one key; other sections are walked."""
     section = {"issuer_scopes": {"g-1": "all"}, "issuer_profiles": {"a": "b"}, "x": {"y": 1}}
     assert list(iter_paths(section)) == [("issuer_scopes",), ("issuer_profiles",), ("x", "y")]
 
 
-def test_words_are_split_where_the_standard_has_words() -> None:
+def test_only_the_scope_claim_is_split_into_words() -> None:
     """Only the scope claim is split into words: a group's name may contain a blank."""
     assert ClaimRule("scope").read({"scope": "openid all"}) == {"openid", "all"}
     assert ClaimRule("groups").read({"groups": "openid all"}) == {"openid all"}

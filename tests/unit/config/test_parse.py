@@ -75,7 +75,7 @@ def test_an_empty_list_names_nothing(value: Any) -> None:
     assert parse_exclude(value) == parse_include(value) == parse_history(value) == frozenset()
 
 
-def test_anything_else_is_one_item() -> None:
+def test_a_value_that_is_not_a_list_is_one_item() -> None:
     """A number in a TOML file is a list of one."""
     assert parse_list(7) == [7]
     assert parse_list("a") == ["a"]
@@ -104,14 +104,14 @@ def test_columns_that_reading_needs_cannot_be_excluded(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["clients.name", "nowhere.client_key", "client_key"])
-def test_only_columns_left_out_can_be_included(name: str) -> None:
+def test_only_columns_excluded_by_default_can_be_included(name: str) -> None:
     """The message lists the columns that can be included."""
     with pytest.raises(ConfigError, match=r"invoices\.client_key"):
         parse_include([name])
 
 
 @pytest.mark.parametrize("name", ["time_entries", "nowhere", "company"])
-def test_tables_without_history(name: str) -> None:
+def test_tables_that_cannot_have_history_are_refused(name: str) -> None:
     """A table dated by itself, or unknown, is refused with the names that work."""
     with pytest.raises(ConfigError, match="projects"):
         parse_history([name])
@@ -129,7 +129,7 @@ def test_tables_without_history(name: str) -> None:
         (pendulum.datetime(2024, 1, 31, 23), date(2024, 1, 31)),
     ],
 )
-def test_days(value: Any, expected: date | None) -> None:
+def test_a_day_may_be_text_or_a_toml_date(value: Any, expected: date | None) -> None:
     """A day is text, or a TOML date or datetime; its time of day is dropped."""
     day = parse_date(value, "start_date")
     assert day == expected
@@ -139,7 +139,7 @@ def test_days(value: Any, expected: date | None) -> None:
 @pytest.mark.parametrize(
     "value", ["yesterday", "2024-02-30", "2024-01-31T10:00:00Z", "31.01.2024", "P1D", 0, True, " "]
 )
-def test_what_is_not_a_day_is_refused(value: Any) -> None:
+def test_an_invalid_day_is_refused(value: Any) -> None:
     """The error names the setting, and a day that would work."""
     with pytest.raises(ConfigError, match=r"start_date is not a day: .* 2024-01-31"):
         parse_date(value, "start_date")
@@ -163,13 +163,13 @@ def test_any_text_is_a_day_or_refused(text: str) -> None:
         ("0.5%", "0.005"),
     ],
 )
-def test_percentages(value: str, expected: str) -> None:
+def test_a_percentage_is_exact_with_or_without_a_sign(value: str, expected: str) -> None:
     """A percentage has a sign or not, and is exact."""
     assert parse_share(value) == Decimal(expected)
 
 
 @pytest.mark.parametrize("value", ["", "-1", "101", "a lot", "20%%", "nan", "inf", None, "1" * 999])
-def test_what_is_not_a_percentage_is_refused(value: Any) -> None:
+def test_an_invalid_percentage_is_refused(value: Any) -> None:
     """A share outside 0..100 % would disable the guard, or block every removal."""
     with pytest.raises(ConfigError, match="--max-deletes is not a percentage"):
         parse_share(value)
@@ -235,13 +235,13 @@ def test_numbers_out_of_range_are_refused(parse: Any, value: Any, says: str) -> 
     ],
 )
 @pytest.mark.parametrize("value", ["300", 300.0, True, [300]])
-def test_what_is_not_a_whole_number_is_refused(parse: Any, name: str, value: Any) -> None:
+def test_a_value_that_is_not_an_integer_is_refused(parse: Any, name: str, value: Any) -> None:
     """Values given in Python are not converted like a provider's; a wrong type is a clear error."""
     with pytest.raises(ConfigError, match=f"{name} is not a whole number"):
         parse(value)
 
 
-def test_numbers_in_range() -> None:
+def test_numbers_within_range_are_accepted() -> None:
     """The smallest numbers work, and None where a setting is optional."""
     assert parse_full_walk(1) == timedelta(days=1)
     assert parse_destination_wait(0) == 0
@@ -314,7 +314,7 @@ def test_ids_are_read_as_people_write_them(value: object, expected: tuple[int, .
         ),
     ],
 )
-def test_anything_else_is_refused(value: object) -> None:
+def test_an_invalid_account_id_is_refused(value: object) -> None:
     """They are refused early, by the setting's name: Harvest would only answer 401."""
     with pytest.raises(ConfigError, match="account_id"):
         parse_account_ids(value)
@@ -341,25 +341,25 @@ def test_another_secret_in_the_wrong_place_is_not_repeated() -> None:
     "value",
     ["clients", "clients,", ["clients"], {"clients"}, map(str, ["clients"]), {"clients": 1}.keys()],
 )
-def test_one_table_in_any_form(value: Any) -> None:
+def test_a_single_table_may_be_given_in_any_form(value: Any) -> None:
     """A string is one name, not its letters; an iterator that can be read only once works too."""
     assert [each.name for each in parse_tables(value)] == ["clients"]
 
 
 @pytest.mark.parametrize("value", [12, "12", [12], {"12"}, iter(["12"])])
-def test_one_account_in_any_form(value: Any) -> None:
+def test_a_single_account_may_be_given_in_any_form(value: Any) -> None:
     """A number is one account, not its digits."""
     assert parse_accounts(value) == (12,)
 
 
 @pytest.mark.parametrize("value", ["", " ", [""], ["clients", " "], ("",)])
-def test_an_empty_value_is_no_value_that_was_left_out(value: Any) -> None:
+def test_an_empty_value_differs_from_an_omitted_one(value: Any) -> None:
     """With an unset shell variable, every table would be read, or no column excluded."""
     with pytest.raises(ConfigError, match="exclude has an empty value"):
         parse_values(value, "exclude")
 
 
 @pytest.mark.parametrize("value", [None, (), [], iter(())])
-def test_no_values_are_what_was_left_out(value: Any) -> None:
+def test_an_empty_collection_counts_as_omitted(value: Any) -> None:
     """An empty collection counts as left out."""
     assert parse_values(value, "exclude") == []

@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "s3://b/x",
     ],
 )
-def test_an_address_is_no_file(folder: Path, text: str) -> None:
+def test_an_address_is_not_accepted_as_a_file(folder: Path, text: str) -> None:
     """An address would create a file with an odd name, which nothing else opens."""
     with pytest.raises(ConfigError, match="has to be the path of a DuckDB file"):
         build_target("duckdb", text, "harvest", "harvest")
@@ -49,7 +49,7 @@ def test_files_may_have_a_colon(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 300, "x" * 250, "\udcff.duckdb", "loop", "a\0b"])
-def test_what_cannot_be_a_name_is_refused(folder: Path, text: str) -> None:
+def test_an_invalid_file_name_is_refused(folder: Path, text: str) -> None:
     """A name too long, not UTF-8, or a link to itself is refused before anything is opened."""
     (folder / "loop").symlink_to("loop")
     with pytest.raises(ConfigError, match="--database"):
@@ -62,7 +62,9 @@ def make_socket(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, make_socket])
-def test_what_is_no_file_is_not_opened(folder: Path, make: Callable[[Path], None]) -> None:
+def test_a_path_that_is_not_a_file_is_not_opened(
+    folder: Path, make: Callable[[Path], None]
+) -> None:
     """Opening a named pipe waits forever for a writer."""
     make(folder / "odd")
     with pytest.raises(ConfigError, match="not a DuckDB file"):

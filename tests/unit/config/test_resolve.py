@@ -32,7 +32,7 @@ def test_defaults_hold_where_nothing_is_set() -> None:
     assert config.account_id is None
 
 
-def test_a_callers_value_wins_and_none_does_not_count(configure: Configure) -> None:
+def test_a_callers_value_wins_unless_it_is_none(configure: Configure) -> None:
     """None means "as configured"."""
     configure(contact="configured@example.com", overlap="600")
     config = read_configuration({"contact": "given@example.com", "overlap": None})
@@ -66,7 +66,7 @@ def test_a_named_profile_never_falls_back_to_the_general_one(configure: Configur
     assert config.account_id is None
 
 
-def test_what_a_caller_gives_counts_for_a_named_profile(configure: Configure) -> None:
+def test_a_callers_value_applies_to_a_named_profile(configure: Configure) -> None:
     """The caller's account applies even if the general section names it too."""
     configure(credentials__access_token=GENERAL, account_id="1")
     configure("work", credentials__access_token=WORK, account_id="2")
@@ -92,7 +92,7 @@ def test_the_app_is_shared_by_profiles(configure: Configure) -> None:
     assert (own.client_id, own.client_secret) == ("own", None)
 
 
-def test_a_refresh_token_never_meets_another_app(configure: Configure) -> None:
+def test_a_refresh_token_is_never_used_with_another_app(configure: Configure) -> None:
     """A refresh token works only with the app for which it was issued."""
     configure(credentials__client_id="app", credentials__client_secret="secret")
     configure("work", credentials__refresh_token="r")
@@ -100,13 +100,13 @@ def test_a_refresh_token_never_meets_another_app(configure: Configure) -> None:
 
 
 @pytest.mark.parametrize("name", ["../work", "", "a b", "x" * 65, ".hidden"])
-def test_a_profile_that_cannot_be_named_is_refused(name: str) -> None:
+def test_an_invalid_profile_name_is_refused(name: str) -> None:
     """The profile's name becomes a file and a section."""
     with pytest.raises(ConfigError, match="--profile"):
         read_configuration({"auth_profile": name})
 
 
-def test_a_value_that_cannot_be_read_is_named(configure: Configure) -> None:
+def test_an_unreadable_value_is_named_by_key_and_type(configure: Configure) -> None:
     """The error has key and type, but not the value: it may be a token in the wrong place."""
     configure(overlap="very-secret")
     with pytest.raises(ConfigError, match="overlap is not of type int") as caught:
@@ -114,7 +114,7 @@ def test_a_value_that_cannot_be_read_is_named(configure: Configure) -> None:
     assert "very-secret" not in str(caught.value)
 
 
-def test_a_value_and_where_it_was_found(configure: Configure) -> None:
+def test_a_value_comes_with_the_place_it_was_found(configure: Configure) -> None:
     """The place is what people search for: an environment variable, or a key and its file."""
     configure(credentials__access_token=GENERAL)
     configure("work", account_id="2")
@@ -124,7 +124,7 @@ def test_a_value_and_where_it_was_found(configure: Configure) -> None:
     assert find_value("account_id", PROFILE) == (None, "")
 
 
-def test_sections_by_profile() -> None:
+def test_each_profile_has_its_own_section() -> None:
     """The sections are named as in a TOML file."""
     assert name_section(PROFILE) == "sources.harvest"
     assert name_section("work") == "sources.harvest.profiles.work"
@@ -150,7 +150,7 @@ def test_dlt_resolves_the_credentials_to_our_type(configure: Configure, tmp_path
         ({"profiles": {}, "credentials": {}}, "profiles given in Python"),
     ],
 )
-def test_a_key_given_in_python_that_nothing_reads_is_refused(
+def test_an_unknown_key_given_in_python_is_refused(
     configure: Configure, given: dict[str, Any], says: str
 ) -> None:
     """Otherwise excluded columns would be loaded, or another person's token used."""
@@ -160,7 +160,7 @@ def test_a_key_given_in_python_that_nothing_reads_is_refused(
     assert WORK not in str(caught.value)
 
 
-def test_a_refresh_token_that_is_given_is_used(configure: Configure) -> None:
+def test_a_callers_refresh_token_wins_over_the_environment(configure: Configure) -> None:
     """The environment's access token would take precedence, but may be another person's."""
     configure(credentials__access_token=GENERAL, credentials__client_id="app")
     credentials = read_configuration({"credentials": {"refresh_token": "r"}}).credentials

@@ -31,7 +31,7 @@ def refuse(*paths: Path) -> TomlProviderReadException:
     ],
     ids=["16", "16-be", "32", "8-sig", "latin-1", "toml"],
 )
-def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes, says: str) -> None:
+def test_an_unreadable_file_is_named_by_its_path(tmp_path: Path, content: bytes, says: str) -> None:
     """The file is named by its absolute path beside a readable one; its text is not repeated."""
     good, bad = tmp_path / "good.toml", tmp_path / "secrets.toml"
     good.write_text(TEXT, encoding="utf-8")
@@ -42,6 +42,6 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes, says: str) -
     assert SECRET not in why
 
 
-def test_another_error_is_not_explained(tmp_path: Path) -> None:
+def test_an_error_without_an_unreadable_file_is_unchanged(tmp_path: Path) -> None:
     """If all files are readable, dlt's own message remains."""
     assert explain_unreadable(refuse(tmp_path / "absent.toml")) == ""

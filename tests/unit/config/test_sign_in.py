@@ -87,7 +87,7 @@ def block_vault(tmp_path: Path) -> None:
     (tmp_path / "vault").write_text("a file")
 
 
-def test_without_any_credential_the_three_ways_to_one_are_named() -> None:
+def test_without_a_credential_the_error_names_three_ways_to_get_one() -> None:
     """The ways are a token in a file or the environment, a sign-in, and the sandbox."""
     with pytest.raises(ConfigError) as caught:
         Choice().choose()
@@ -112,7 +112,7 @@ def test_an_access_token_comes_first(configure: Configure, vault: Vault) -> None
     assert TOKEN not in repr(found)
 
 
-def test_a_token_of_the_caller_is_not_said_to_come_from_the_environment(
+def test_a_callers_token_is_not_attributed_to_the_environment(
     configure: Configure,
 ) -> None:
     """An error with the wrong place would make people replace the wrong token."""
@@ -178,7 +178,9 @@ def test_where_the_vault_cannot_be_written_no_token_is_exchanged(
     assert "is not a folder" in warning
 
 
-def test_a_caller_that_does_not_exchange(configure: Configure, vault: Vault) -> None:
+def test_a_caller_without_exchange_uses_the_kept_access_token(
+    configure: Configure, vault: Vault
+) -> None:
     """The kept access token is used while it is valid; without one, nothing is tried."""
     configure(credentials__refresh_token=SEED, **APP)
     config = read_configuration({})
@@ -216,7 +218,7 @@ def test_a_token_command_keeps_every_new_token(
     assert found.store.find_obstacle() == ""
 
 
-def test_a_saved_personal_token(vault: Vault) -> None:
+def test_a_saved_personal_token_has_the_chosen_account(vault: Vault) -> None:
     """A saved personal token has the account chosen at login, and needs no store."""
     save(vault, "7", tokens=Tokens("3.pt.saved"))
     found = Choice().choose()
@@ -228,7 +230,7 @@ def test_a_saved_personal_token(vault: Vault) -> None:
     assert found.login.account_id == 7
 
 
-def test_a_saved_oauth_login(vault: Vault) -> None:
+def test_a_saved_oauth_login_has_its_own_app(vault: Vault) -> None:
     """Its app is in the vault too, so the configuration needs none."""
     save(vault, "7")
     choice = Choice()
@@ -239,7 +241,7 @@ def test_a_saved_oauth_login(vault: Vault) -> None:
     assert choice.warnings == []
 
 
-def test_a_login_for_which_no_account_was_chosen(vault: Vault) -> None:
+def test_a_login_without_a_chosen_account_names_no_account(vault: Vault) -> None:
     """The account comes from the configuration, or is the only one."""
     save(vault, ANY)
     assert Choice().choose().account_ids == ()
@@ -286,7 +288,7 @@ def test_a_login_that_was_moved_is_refused(vault: Vault) -> None:
         ({"client_secret": "s"}, "credentials.client_id of the app not set"),
     ],
 )
-def test_an_app_in_part_is_refused(credentials: dict[str, str], says: str) -> None:
+def test_an_incomplete_app_is_refused(credentials: dict[str, str], says: str) -> None:
     """The error names what is missing, and the section where it belongs."""
     config = read_configuration({"credentials": credentials})
     with pytest.raises(ConfigError) as caught:
@@ -304,7 +306,7 @@ def test_an_app_in_part_is_refused(credentials: dict[str, str], says: str) -> No
         ({"client_id": "other", "client_secret": "other-secret"}, "login-app", "login-secret"),
     ],
 )
-def test_a_login_stays_with_its_app(
+def test_a_login_is_used_only_with_its_own_app(
     credentials: dict[str, str], client_id: str, secret: str
 ) -> None:
     """A refresh token works only with its own app, whose secret may have been renewed."""
@@ -313,14 +315,14 @@ def test_a_login_stays_with_its_app(
     assert (app.client_id, app.client_secret) == (client_id, secret)
 
 
-def test_an_app_asks_where_the_configuration_says(configure: Configure) -> None:
+def test_an_app_uses_the_configured_host_and_path(configure: Configure) -> None:
     """The configuration sets the identity host and the token endpoint's path."""
     configure(id_url="https://id.example", oauth_token_path="/api/v1/oauth2/token", **APP)
     app = build_app(read_configuration({}))
     assert (app.id_url, app.token_path) == ("https://id.example", "/api/v1/oauth2/token")
 
 
-def test_the_vault_is_where_the_configuration_says(
+def test_the_vault_is_in_the_configured_folder(
     configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The default is the user's data folder; building the vault creates neither folder."""

@@ -58,7 +58,7 @@ def parsed(text: str) -> Any:
         (Type.JSON, "[1.50,null]", "[1.50,null]"),
     ],
 )
-def test_what_fits(column_type: Type, sent: str, fitted: Any) -> None:
+def test_values_that_fit_are_unchanged(column_type: Type, sent: str, fitted: Any) -> None:
     """A column holds these values unchanged, including text that spells a number."""
     found = fit(parsed(sent), column_type)
     assert found == fitted
@@ -103,7 +103,7 @@ def test_what_fits(column_type: Type, sent: str, fitted: Any) -> None:
         (Type.JSON, '"[5]"', "[5]"),
     ],
 )
-def test_what_does_not_fit(column_type: Type, sent: str, text: str) -> None:
+def test_values_that_do_not_fit_become_exact_text(column_type: Type, sent: str, text: str) -> None:
     """Nothing is rounded, guessed or truncated to make it fit."""
     assert fit(parsed(sent), column_type) == Misfit(text)
 
@@ -174,7 +174,7 @@ def test_numbers_in_json_text_keep_their_value(text: str) -> None:
     assert number == Decimal(text)
 
 
-def test_a_number_beyond_all_measure_stays_a_number() -> None:
+def test_a_number_too_large_for_decimal_keeps_its_digits() -> None:
     """An exponent too large for Decimal is kept digit by digit, and unquoted in arrays."""
     assert dumps(parsed(f"[{BEYOND}]")) == f"[{BEYOND}]"
     assert learn(parsed(BEYOND)) is Type.DECIMAL
@@ -212,13 +212,13 @@ def test_objects_flatten_under_the_destinations_names() -> None:
         ("[]", Type.JSON),
     ],
 )
-def test_what_a_first_value_teaches(sent: str, learned: Type) -> None:
+def test_the_first_value_decides_the_type_of_a_column(sent: str, learned: Type) -> None:
     """A number gives a decimal, as the next may have a fraction; others give their own type."""
     assert learn(parsed(sent)) is learned
     assert not isinstance(fit(parsed(sent), learned), Misfit)
 
 
-def test_misfits_have_one_column() -> None:
+def test_a_misfit_column_has_no_misfit_column_of_its_own() -> None:
     """A misfit in a misfit's column gets no third column name."""
     assert variant("hours") == "hours__v_text"
     assert variant("hours__v_text") == "hours__v_text"

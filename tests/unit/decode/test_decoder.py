@@ -52,7 +52,7 @@ def types_of(table: pa.Table) -> dict[str, pa.DataType]:
 
 @fuzz
 @given(PAGES, RENAMES, PADS, st.sampled_from([PLAIN, WITH_ARRAY]))
-def test_every_value_is_found_again(
+def test_every_value_is_in_its_column_or_beside_it(
     pages: list[list[Obj]], rename: Callable[[str], str], pad: str, declared: Record
 ) -> None:
     """Each value of any page is in its column or beside it, and nothing else is there."""
@@ -70,7 +70,9 @@ def test_every_value_is_found_again(
 
 @fuzz
 @given(PAGES, RENAMES)
-def test_a_type_once_learned_stays(pages: list[list[Obj]], rename: Callable[[str], str]) -> None:
+def test_a_learned_type_is_kept_by_the_next_run(
+    pages: list[list[Obj]], rename: Callable[[str], str]
+) -> None:
     """A next run with this run's learned types gives columns the same types, in any order."""
     first = build(rename=rename)
     for page in pages:
@@ -87,7 +89,9 @@ def test_a_type_once_learned_stays(pages: list[list[Obj]], rename: Callable[[str
 
 @fuzz
 @given(st.lists(TIDY | st.lists(WILD, max_size=1), min_size=1, max_size=3), RENAMES, PADS)
-def test_both_ways_agree(pages: list[list[Obj]], rename: Callable[[str], str], pad: str) -> None:
+def test_the_fast_and_the_exact_path_agree(
+    pages: list[list[Obj]], rename: Callable[[str], str], pad: str
+) -> None:
     """Whatever Arrow's parser accepts equals the exact path's result, column by column."""
     fast, exact = build(rename=rename), build(WITH_ARRAY, rename=rename)
     for page in pages:
@@ -110,7 +114,7 @@ def test_both_ways_agree(pages: list[list[Obj]], rename: Callable[[str], str], p
         *(("id", each) for each in ("1.0", '"1"', "-0", "9223372036854775808")),
     ],
 )
-def test_both_ways_agree_on_the_edge(name: str, value: str) -> None:
+def test_the_fast_and_the_exact_path_agree_on_edge_cases(name: str, value: str) -> None:
     """Where Arrow's parser is more lenient, its result is not used."""
     body = f'[{{"{name}":{value}}}]'
     expected = build(WITH_ARRAY).decode(body.encode()).drop_columns(["roles"])
@@ -121,7 +125,7 @@ def test_both_ways_agree_on_the_edge(name: str, value: str) -> None:
 
 
 @given(st.binary(max_size=12) | st.text(st.sampled_from('[]{}",:0a '), max_size=12).map(str.encode))
-def test_what_is_no_page_is_an_error_of_ours(body: bytes) -> None:
+def test_a_body_that_is_not_a_page_raises_response_error(body: bytes) -> None:
     """Garbage raises ResponseError, and nothing else."""
     try:
         build().decode(body)
@@ -132,7 +136,7 @@ def test_what_is_no_page_is_an_error_of_ours(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", ["[null]", "[[]]", "[5]", '[{"id":1},null]', "{}", "5", "[{]"])
-def test_records_only(body: str) -> None:
+def test_a_null_in_place_of_a_record_is_an_error(body: str) -> None:
     """A null in place of a record is an error, not a record of nulls."""
     with pytest.raises(ResponseError):
         build().decode(body.encode())
@@ -191,7 +195,7 @@ def test_a_learned_field_goes_the_fast_way_from_then_on(name: str) -> None:
     assert not later.went_exactly
 
 
-def test_left_out_columns_stay_out_whatever_they_become() -> None:
+def test_excluded_columns_are_not_loaded_in_any_form() -> None:
     """A secret that becomes an object, an array or a misfit is still left out."""
     decoder = build(excluded=frozenset({"client__key", "hours"}))
     for key in ('"s"', "5", "null", '["s"]', '{"inner":{"most":"s"}}'):
@@ -200,7 +204,7 @@ def test_left_out_columns_stay_out_whatever_they_become() -> None:
         assert table.column("client__id").to_pylist() == [2]
 
 
-def test_a_field_named_like_ours_does_not_take_our_place() -> None:
+def test_a_field_named_like_a_reserved_column_goes_beside_it() -> None:
     """``account_id`` and dlt's names are reserved; Harvest's value goes to a column beside."""
     table = build().decode(b'[{"account_id":5,"_dlt_load_id":"x","_dlt_new":1}]')
     (cells,) = table.to_pylist()
@@ -294,7 +298,7 @@ def test_columns_that_two_threads_learn_at_once_are_both_expected() -> None:
     assert table.select(["first", "second"]).to_pylist() == [{"first": "a", "second": "b"}]
 
 
-def test_elements_of_arrays_are_placed_by_the_same_rules() -> None:
+def test_array_elements_follow_the_same_rules_as_rows() -> None:
     """Child rows have typed cells, misfits beside them, and learned columns, but no nulls."""
     fitter = ColumnFitter([bigint("id", "Id"), decimal("amount", "Amount")], rename=SNAKE_CASE)
     assert fitter.place([{"id": "7", "amount": True, "newField": 1, "gone": None}]) == [

@@ -32,7 +32,7 @@ def table(*copies: Copy) -> pa.Table:
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), max_size=8), min_size=1))
-def test_the_newest_copy_stays_and_the_later_of_equals(
+def test_the_newest_copy_is_kept_or_the_last_read_of_equals(
     reads: list[list[tuple[int, int]]],
 ) -> None:
     """One row per id is kept: the greatest ``updated_at``, and among equals the last one read."""
@@ -56,7 +56,9 @@ def test_the_newest_copy_stays_and_the_later_of_equals(
     st.lists(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), max_size=8), min_size=1),
     st.integers(1, 20),
 )
-def test_table_by_table_is_the_same(reads: list[list[tuple[int, int]]], rows: int) -> None:
+def test_the_kept_rows_do_not_depend_on_the_batch_size(
+    reads: list[list[tuple[int, int]]], rows: int
+) -> None:
     """The rows and their order do not depend on the batch size, and no table is kept."""
     tables = [
         table(*((*row, f"{at}.{place}") for place, row in enumerate(copies)))
@@ -77,14 +79,14 @@ def test_a_copy_without_a_date_never_wins() -> None:
         assert keep_newest(tables, ["id"]).column("notes").to_pylist() == ["dated"]
 
 
-def test_rows_without_a_key_all_stay() -> None:
+def test_all_rows_without_a_key_are_kept() -> None:
     """Without an id, two rows cannot be recognised as the same row."""
     schema = pa.schema([("id", pa.int64()), ("n", pa.string())])
     rows = pa.table({"id": [None, 1, None, 1], "n": ["a", "b", "c", "d"]}, schema=schema)
     assert keep_newest([rows], ["id"]).column("n").to_pylist() == ["a", "c", "d"]
 
 
-def test_keys_of_several_columns_tell_rows_apart() -> None:
+def test_rows_differ_if_any_key_column_differs() -> None:
     """Rows differ if any column of their key differs."""
     rows = pa.table({"id": [1, 1, 1], "project__id": [7, 8, 7], "n": ["a", "b", "c"]})
     assert keep_newest([rows], ["id", "project__id"]).column("n").to_pylist() == ["b", "c"]

@@ -52,7 +52,7 @@ def test_keys_are_those_of_whole_rows(page: list[Obj], pad: str) -> None:
         "5",
     ],
 )
-def test_odd_values_are_read_as_whole_rows_have_them(row: str) -> None:
+def test_odd_values_are_read_as_in_whole_rows(row: str) -> None:
     """A value that does not fit is null in both, and a page without records fails."""
     body = f"[{row}]".encode()
     try:
@@ -97,13 +97,13 @@ def test_an_ordinary_body_is_read_in_one_go() -> None:
         *('{"rows":[]', '{"rows":[{"id":"x"}]}', '{"rows":[{"id":1}]}}', '{"others":[]}'),
     ],
 )
-def test_what_is_no_such_body_is_left_to_others(body: str) -> None:
+def test_an_unsuitable_body_is_left_to_the_other_reader(body: str) -> None:
     """The other reader says what is wrong with it."""
     assert build_keys().read_body(body.encode()) is None
 
 
 @given(st.binary(max_size=12) | st.text(st.sampled_from('[]{}",:0a '), max_size=12).map(str.encode))
-def test_what_is_no_page_is_an_error_of_ours(body: bytes) -> None:
+def test_keys_of_a_body_that_is_not_a_page_raise_response_error(body: bytes) -> None:
     """Garbage raises ResponseError, and nothing else."""
     with suppress(ResponseError):
         build_keys().decode(body)

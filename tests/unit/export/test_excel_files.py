@@ -45,7 +45,9 @@ def write(folder: Path, values: list[Any], kind: pa.DataType) -> list[Any]:
         ("00123", pa.string(), "00123"),
     ],
 )
-def test_cells(tmp_path: Path, value: Any, kind: pa.DataType, cell: Any) -> None:
+def test_cells_have_excel_types_only_if_they_are_exact(
+    tmp_path: Path, value: Any, kind: pa.DataType, cell: Any
+) -> None:
     """Numbers and days are Excel's own types if it holds them exactly, and text otherwise."""
     empty, filled = write(tmp_path, [None, value], kind)
     assert (filled.value, type(filled.value)) == (cell, type(cell))

@@ -31,7 +31,7 @@ def column(values: list[Any], kind: pa.DataType) -> pa.ChunkedArray:
         (None, None),
     ],
 )
-def test_decimals(value: str | None, text: str | None) -> None:
+def test_a_decimal_keeps_every_digit(value: str | None, text: str | None) -> None:
     """A decimal keeps every digit, without trailing zeros or exponent; a comma is an option."""
     given = [None if value is None else Decimal(value)]
     assert to_texts(column(given, DECIMAL)).to_pylist() == [text]
@@ -65,11 +65,11 @@ def test_formulas_are_defused(text: str) -> None:
     ("value", "kind"),
     [("a=b", pa.string()), ("", pa.string()), (5, pa.int64()), (True, pa.bool_())],
 )
-def test_other_values_stay(value: Any, kind: pa.DataType) -> None:
+def test_values_that_no_spreadsheet_misreads_are_unchanged(value: Any, kind: pa.DataType) -> None:
     """A value that no spreadsheet misreads is unchanged."""
     assert to_texts(column([value, None], kind)).to_pylist() == [value, None]
 
 
-def test_days_stay() -> None:
+def test_days_are_exported_unchanged() -> None:
     """Days have no zone."""
     assert to_texts(column([date(2026, 1, 31)], pa.date32())).to_pylist() == [date(2026, 1, 31)]

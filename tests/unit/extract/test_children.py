@@ -83,7 +83,7 @@ def test_a_first_read_asks_a_tenth_and_later_runs_the_rest() -> None:
     assert now <= NOW + 7 * DAY
 
 
-def test_a_first_sweep_that_begins_again_still_says_what_it_leaves() -> None:
+def test_a_restarted_first_sweep_still_reports_what_it_leaves() -> None:
     """A role that sees more, or a full refresh, rereads history before the sweep has ended."""
     client = build_client(520)
     client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 521)) + "]"
@@ -122,7 +122,7 @@ def test_all_children_asks_every_parent_at_once() -> None:
         assert ParentSweep.load(state["walk"]) == ParentSweep.whole(60, NOW)
 
 
-def test_a_first_read_leaves_out_parents_that_say_they_have_none() -> None:
+def test_a_first_read_skips_parents_without_children() -> None:
     """A parent is left out only if every column says so; the next sweep asks it anyway."""
     client = build_client(5)
     client.lists["invoices"] = "[" + ",".join([
@@ -192,7 +192,7 @@ def test_more_parents_than_the_schedule_can_ask_for_are_reported() -> None:
     assert "again takes 2 days, not 1" in warning
 
 
-def test_a_lower_role_does_not_replace_what_it_sees_in_part() -> None:
+def test_a_lower_role_does_not_replace_children_it_sees_in_part() -> None:
     """What is visible below a parent depends on the role, so fewer children prove nothing."""
     partial_endpoint = replace(PAYMENTS, in_part=True)
     state: dict[str, Any] = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump()}
@@ -220,7 +220,7 @@ class ShortClient(FixedClient):
             yield ModelPage(page.rows, (page.total_entries or 0) + lacks, page.began)
 
 
-def test_parents_that_were_not_all_read_move_no_cursor() -> None:
+def test_an_incomplete_list_of_parents_moves_no_cursor() -> None:
     """The children of an unlisted parent would never be read."""
     state: dict[str, Any] = {}
     task = build_task(ShortClient(build_client(3).lists), PAYMENTS, state=state, now=NOW)
@@ -229,7 +229,7 @@ def test_parents_that_were_not_all_read_move_no_cursor() -> None:
     assert "announced 4 rows but sent 3 in every attempt" in str(task.run_log.unproven[0].error)
 
 
-def test_a_parent_whose_list_is_not_whole_holds_up_no_other() -> None:
+def test_a_parent_with_an_incomplete_list_blocks_no_other() -> None:
     """The parent keeps its rows, is reported, and is reread in each run until its list is whole."""
     client = ShortClient(build_client(3).lists)
     client.short = "invoices/2/payments"
@@ -262,7 +262,7 @@ def test_a_parent_whose_list_is_not_whole_holds_up_no_other() -> None:
     assert "invoices/2/payments" not in client.asked
 
 
-def test_a_reread_parent_whose_list_is_not_whole_is_read_again() -> None:
+def test_a_reread_parent_with_an_incomplete_list_is_read_again() -> None:
     """A parent chosen by a verification is not forgotten because of one odd answer."""
     client = ShortClient(build_client(3).lists)
     client.short = "invoices/2/payments"

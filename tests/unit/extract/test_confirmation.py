@@ -49,7 +49,7 @@ class OpenSessions:
         return self._sessions[account_id]
 
 
-def test_all_accounts_are_asked_at_once_and_doubted_alone() -> None:
+def test_accounts_are_asked_at_once_and_doubted_separately() -> None:
     """No account waits for another's answer, and an answer affects only its own account."""
     sessions = OpenSessions(ADMINISTRATOR, ("manager",), ADMINISTRATOR, ())
     clients, run_log = BY_NAME["clients"], RunLog()

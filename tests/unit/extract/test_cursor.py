@@ -81,7 +81,7 @@ CHANGES = Slice(since=AN_HOUR_AGO - OVERLAP)
         ),
     ],
 )
-def test_what_is_read(
+def test_a_cursor_decides_between_history_and_changes(
     before: Cursor | None,
     start: date | None,
     slices: list[Slice],
@@ -111,7 +111,7 @@ def test_another_owner_or_role_reads_all_that_was_covered(
 
 
 @pytest.mark.parametrize("owner", ["7:manager", "8:member", "9:administrator"])
-def test_who_sees_no_more_reads_no_history(owner: str) -> None:
+def test_a_token_that_sees_no_more_rereads_no_history(owner: str) -> None:
     """After an administrator no row becomes visible, and hidden values must overwrite nothing."""
     planned = read_plan(cursor(visibility="7:administrator"), owner=owner)
     assert planned.slices == (Slice(since=AN_HOUR_AGO - OVERLAP),)
@@ -141,21 +141,21 @@ def test_a_clock_set_back_does_not_end_the_daily_overlap() -> None:
     assert read_plan(cursor(wide_at=NOW + timedelta(days=2))).is_wide
 
 
-def test_a_cursor_from_the_future_is_none() -> None:
+def test_a_cursor_from_the_future_is_ignored() -> None:
     """Nothing would ever have changed since, so history is read. Two hours are a skewed clock."""
     assert read_plan(cursor(at=NOW + timedelta(days=2))).slices == (history(),)
     soon = NOW + timedelta(hours=2)
     assert read_plan(cursor(at=soon)).slices == (Slice(since=soon - OVERLAP),)
 
 
-def test_an_overlap_beyond_all_measure_asks_for_everything_that_changed() -> None:
+def test_an_absurdly_long_overlap_requests_every_change() -> None:
     """An absurd setting costs time, but causes no error."""
     (slice_,) = read_plan(CURSOR, overlap=timedelta(days=999_999_999)).slices
     assert slice_.params() == {"updated_since": "2006-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize("is_wide", [True, False])
-def test_a_proven_read_earns_the_time_it_began(is_wide: bool) -> None:
+def test_a_proven_read_moves_the_cursor_to_its_beginning(is_wide: bool) -> None:
     """The new cursor is the read's beginning, and keeps the time of the last wide overlap."""
     began = NOW + timedelta(minutes=1)
     earned = ReadPlan((), False, SPRING, is_wide).earn(began, OWNER, CURSOR)

@@ -66,7 +66,7 @@ def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> l
     return packages
 
 
-def test_rows_do_not_wait_for_the_limit() -> None:
+def test_rows_are_loaded_while_reading_waits_for_the_rate_limit() -> None:
     """Buffered rows are loaded while reading pauses, so that less remains at the end."""
 
     def on_package(extraction: Bursts, rows: int) -> None:
@@ -90,7 +90,7 @@ class Progressing(Bursts):
                 yield Batch(feed.endpoint, 1, state={"read": place})
 
 
-def test_rows_do_not_wait_for_a_question() -> None:
+def test_rows_do_not_wait_for_batches_that_need_confirmation() -> None:
     """While the limit is used up, batches that Harvest must confirm first are loaded later."""
     extraction = Progressing(
         cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pages=(6, 1)
@@ -151,7 +151,7 @@ def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> Non
     assert extraction._is_due(100_000, 0)
 
 
-def test_answers_that_take_long_are_no_pause() -> None:
+def test_slow_answers_do_not_count_as_a_pause() -> None:
     """Otherwise, whenever Harvest takes a second, a few pages would be a load of their own."""
     extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pause_s=0.9)
     extraction.run_log.progress("time_entries", 1, 98_000, 100_000)

@@ -82,7 +82,7 @@ def test_a_year_whose_rows_became_more_or_fewer_is_read() -> None:
     assert read_years(state, NOW + 2 * DAY, moved) == ["20260101"]
 
 
-def test_a_year_without_rows_is_asked_until_it_is_empty() -> None:
+def test_a_year_whose_rows_are_gone_is_read_once_more_and_forgotten() -> None:
     """If a wrong year was corrected, its rows are removed, and then it is forgotten."""
     state: dict[str, Any] = {}
     read_years(state, NOW, {"2025-12-31": 9, "2024-12-31": 9, "2023-12-31": 9, "2022-12-31": 0})
@@ -91,7 +91,7 @@ def test_a_year_without_rows_is_asked_until_it_is_empty() -> None:
     assert set(state["windows"]) == {"2026-01-01/2026-12-31"}
 
 
-def test_a_window_inside_another_leaves() -> None:
+def test_a_window_inside_another_is_removed() -> None:
     """A year read from July and now from January counts July only once."""
     state: dict[str, Any] = {}
     client = FixedClient({"reports/time/clients": ROWS}, HOURS_BEFORE)
@@ -172,7 +172,7 @@ class ShortYear(FixedClient):
             yield ModelPage(page.rows, (page.total_entries or 0) + more, page.began)
 
 
-def test_a_year_that_is_not_whole_holds_up_no_other() -> None:
+def test_an_incomplete_year_blocks_no_other() -> None:
     """Its rows stay, with those of a window that it covers, and the next run reads it."""
     client = ShortYear({"reports/time/clients": ROWS}, HOURS_BEFORE)
     state: dict[str, Any] = {}

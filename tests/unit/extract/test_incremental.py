@@ -84,7 +84,7 @@ def fill_world() -> World:
     return world
 
 
-def test_what_was_proven_is_kept_when_something_else_was_not() -> None:
+def test_proven_windows_are_kept_when_others_are_unproven() -> None:
     """The next run reads the rest, not all of a long list again."""
     world = fill_world()
     state: dict[str, Any] = {}
@@ -117,7 +117,7 @@ def test_all_is_read_again_once_a_column_is_no_longer_left_out() -> None:
     assert state["excluded"] == ["notes"], "what is read from now on lacks it"
 
 
-def test_reading_again_goes_on_where_it_was_interrupted() -> None:
+def test_an_interrupted_reread_continues_where_it_stopped() -> None:
     """Its own windows have the column; those of a read without the column do not count."""
     world, state = fill_world(), dict[str, Any]()
     read_once(world, UnsteadyClient, state, NOTES)
@@ -198,7 +198,7 @@ def test_all_of_history_renews_the_audit() -> None:
         pytest.param({}, True, True, id="a full refresh removes what it has not seen"),
     ],
 )
-def test_reading_all_again_finds_no_deleted_row(
+def test_rereading_history_does_not_replace_counting_rows(
     cursor: dict[str, Any] | None, *, is_full: bool, is_counted: bool
 ) -> None:
     """So rows must still be counted: otherwise two alternating jobs would postpone it forever."""
@@ -235,7 +235,7 @@ def timers(*notes: str) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def test_all_of_history_has_the_running_timers() -> None:
+def test_reading_all_of_history_includes_running_timers() -> None:
     """The digest of a first read equals the next run's, in any order of rows."""
     first, listed = VolatileRows(TIMERS), timers("a", "", "b")
     for at in (2, 1, 0):
@@ -299,7 +299,7 @@ class TogetherClient(FixedClient):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_slices_are_read_again_at_once(workers: int) -> None:
+def test_slices_are_reread_in_parallel(workers: int) -> None:
     """With one worker they are read in turn, in this thread, each after the last one's rows."""
     days = [date(2024, 3, 1) + timedelta(days=number) for number in range(4)]
     slices = tuple(Slice(DateWindow(day, day + timedelta(days=1))) for day in days)
@@ -319,7 +319,7 @@ def test_slices_are_read_again_at_once(workers: int) -> None:
 ODD_ID = '{"id": 99999999999999999999999}'
 
 
-def test_a_record_with_an_odd_id_holds_up_no_other_record() -> None:
+def test_a_record_with_an_odd_id_blocks_no_other_record() -> None:
     """It is counted and reported, and the cursor stays until the record can be loaded."""
     good = ", ".join(f'{{"id": {each}}}' for each in range(1, 25))
     client = FixedClient({"clients": f"[{good}, {ODD_ID}]"})

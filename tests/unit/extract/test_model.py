@@ -85,7 +85,7 @@ def trials(request: pytest.FixtureRequest) -> tuple[Counter[str], Counter[str]]:
     return run_many(request.param)
 
 
-def test_what_is_proven_and_read_once_more_is_all_there(
+def test_a_proven_read_and_one_more_lose_no_row(
     trials: tuple[Counter[str], Counter[str]],
 ) -> None:
     """After a proven read and one more, no row is missing, and none is outdated."""
@@ -102,7 +102,7 @@ def test_rows_edited_on_pages_already_read_are_right_at_once(
     assert verdicts["late"] == 0
 
 
-def test_the_trials_took_every_way_through_the_reader(
+def test_the_trials_cover_every_path_through_the_reader(
     trials: tuple[Counter[str], Counter[str]],
 ) -> None:
     """Planning, rereads, halves, days split by id, and repeated catch-ups all occurred."""
@@ -125,7 +125,7 @@ def test_odd_dates_and_a_clock_behind_give_no_false_proof(seeds: range) -> None:
 
 @pytest.mark.parametrize("most", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("odd", [101, 106])
-def test_no_short_script_fools_a_list_with_a_row_of_years_ahead(odd: int, most: int) -> None:
+def test_no_short_script_fools_a_list_with_a_row_dated_years_ahead(odd: int, most: int) -> None:
     """Some scripts move or delete that row, but none changes its date."""
     verdicts = [read_script(script, odd=odd) for script in every_script(most)]
     assert not any(verdict.is_false for verdict in verdicts)

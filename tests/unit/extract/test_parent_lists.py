@@ -48,14 +48,14 @@ def test_a_table_uses_a_list_once() -> None:
         (Slice(), False),
     ],
 )
-def test_a_list_serves_only_where_it_has_all_that_is_asked_for(had: Slice, is_used: bool) -> None:
+def test_a_list_is_shared_only_if_it_has_all_requested_parents(had: Slice, is_used: bool) -> None:
     """The list may go back a little further, so that some parents are asked again."""
     lists = ParentLists()
     lists.keep(PLACE, parent_list(had))
     assert (lists.take(PLACE, [SINCE], "invoice_payments") is not None) is is_used
 
 
-def test_a_list_without_a_column_that_decides_serves_nothing() -> None:
+def test_a_list_without_a_deciding_column_is_not_shared() -> None:
     """For example, a list whose due amounts are excluded."""
     lists = ParentLists()
     lists.keep(PLACE, parent_list(SINCE, columns=("id", "updated_at")))

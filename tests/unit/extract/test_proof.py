@@ -110,7 +110,7 @@ def test_a_row_that_was_known_before_did_not_change_during_the_read(
     assert is_affected(read, caught_up.since(read), UNDATED) is expected
 
 
-def test_a_row_with_two_contents_is_not_known() -> None:
+def test_a_row_with_two_contents_counts_as_changed() -> None:
     """It changed between two pages of one read."""
     contents: dict[int, str] = {}
     for each in ("One", "Two", "Two"):
@@ -130,7 +130,9 @@ def test_a_row_with_two_contents_is_not_known() -> None:
         pytest.param([entry(1, day=12, at=-1)], False, id="before the slice was read"),
     ],
 )
-def test_a_slice_is_affected_by_what_is_in_it_or_was(changed: list[Row], expected: bool) -> None:
+def test_a_slice_is_affected_by_rows_in_it_or_formerly_in_it(
+    changed: list[Row], expected: bool
+) -> None:
     """A change elsewhere does not affect a slice; a row that moved out of it does."""
     read = read_of(entry(1, day=12), window=MARCH_10_TO_19)
     assert is_affected(read, table(*changed), ENTRIES) is expected
@@ -224,7 +226,7 @@ def test_a_row_that_leaves_between_two_attempts_is_caught_up(pages: int) -> None
         pytest.param([([3], 2), ([2], 2)], [], 3, id="another count"),
     ],
 )
-def test_what_is_not_proven_does_not_move_the_cursor(
+def test_an_unproven_read_does_not_move_the_cursor(
     pages: list[tuple[list[int], int | None]], changed: list[Row], count: int
 ) -> None:
     """Each clause alone is enough to refuse; the rows read are still delivered."""

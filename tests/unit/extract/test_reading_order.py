@@ -36,7 +36,7 @@ def test_lists_below_parents_wait_for_the_others_of_their_account() -> None:
     assert order.finish(rates) == Finished(finished.released)
 
 
-def test_the_last_account_whose_tables_are_read_is_told() -> None:
+def test_the_last_account_to_finish_its_tables_is_detected() -> None:
     """Accounts without lists below parents, and these lists themselves, do not count."""
     order = ReadingOrder([*feeds(1, *TABLES), *feeds(2, *TABLES), *feeds(3, "invoices")])
     first, last = ([each for each in order.first if each.account_id == n] for n in (1, 2))

@@ -64,7 +64,7 @@ def test_an_empty_list_is_confirmed_by_a_count() -> None:
     assert read_whole(slice_reader(client, WHOLE)).table.num_rows == 0
 
 
-def test_an_empty_list_of_which_no_row_was_loaded_is_asked_for_once() -> None:
+def test_an_empty_list_without_loaded_rows_is_requested_once() -> None:
     """Most parents have no children: a second request for each would double the first read."""
     client = ScriptedClient([[page([], 0)]])
     assert read_whole(slice_reader(client, WHOLE), had_rows=False).table.num_rows == 0
@@ -123,7 +123,7 @@ def test_fewer_rows_are_evidence_to_administrators_only(
 
 
 @pytest.mark.parametrize("stored", [None, "2026-01-01T00:00:00+00:00", {}, {"at": "yesterday"}])
-def test_a_malformed_last_read_is_none(stored: object) -> None:
+def test_a_malformed_last_read_is_ignored(stored: object) -> None:
     """Old state, or none, is read anew; stored state loads unchanged."""
     assert LastRead.load(stored) is None
     last_read = LastRead(NOW, "7:manager", 3, "digest")
@@ -136,7 +136,7 @@ def test_a_stored_last_read_is_understood() -> None:
     assert LastRead.load(stored) == LastRead(NOW, "7:manager", 3, "digest")
 
 
-def test_a_fingerprint_tells_content_and_not_the_order_of_columns() -> None:
+def test_a_fingerprint_depends_on_content_not_column_order() -> None:
     """A new column, another value or another order of rows gives another fingerprint."""
     rows = pa.table({"a": [1, 2], "b": ["x", None]})
     assert fingerprint(rows) == fingerprint(rows.select(["b", "a"]))
@@ -183,7 +183,7 @@ def test_an_empty_list_is_recorded_for_removal() -> None:
     assert OWED not in member.state
 
 
-def test_a_list_that_stays_empty_owes_nothing_more() -> None:
+def test_a_list_that_is_still_empty_does_not_change_the_state() -> None:
     """The digest says that it was already empty: an unchanged run must not change the state."""
     state: dict[str, Any] = {}
     list(read_all(build_task(ScriptedClient(lists([]), [0]), WHOLE, state=state)))
@@ -196,7 +196,7 @@ def test_a_list_that_stays_empty_owes_nothing_more() -> None:
 # Lists per parent or window.
 
 
-def test_every_row_gets_what_its_request_knew() -> None:
+def test_every_row_gets_the_parent_or_window_of_its_request() -> None:
     """The parent's id or the window; or a placeholder where a key is hidden from a role."""
     payment = Scope((("invoice_id", 7),), "", {}).stamp(
         pa.table({"id": [1, 2]}), BY_NAME["invoice_payments"]
@@ -209,7 +209,7 @@ def test_every_row_gets_what_its_request_knew() -> None:
     assert stamped.column("to_date").to_pylist() == [date(2026, 12, 31)] * 2
 
 
-def test_that_a_list_is_unchanged_is_stored_once_in_a_while() -> None:
+def test_an_unchanged_list_is_recorded_only_once_in_a_while() -> None:
     """Changed state costs a load, so it does not change in every run."""
     state: dict[str, Any] = {}
     scope, rows = Scope((), "", {}), table(entry(1))

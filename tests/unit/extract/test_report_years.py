@@ -60,7 +60,7 @@ def test_counting_costs_few_requests(days: list[date], requests: int) -> None:
 
 
 @given(years=st.sets(st.integers(1, 9999), max_size=6), start=st.none() | DAYS)
-def test_windows_share_no_day_and_never_exceed_what_harvest_takes(
+def test_windows_never_overlap_or_exceed_harvests_limit(
     years: set[int], start: date | None
 ) -> None:
     """``from`` and ``to`` are at most 365 days apart, leap years included."""
@@ -103,7 +103,7 @@ YEAR, MAY, JULY = (f"2025-{month:02}-01/2025-12-31" for month in (1, 5, 7))
         pytest.param(None, ["nonsense"], [YEAR], ["nonsense"], id="malformed"),
     ],
 )
-def test_what_was_read_before_is_asked_again_once(
+def test_only_the_widest_known_window_of_a_year_is_requested(
     start: date | None, stored: list[str], windows: list[str], covered: list[str]
 ) -> None:
     """The widest window of a year counts, and the others are removed."""

@@ -42,7 +42,7 @@ def note_tables(note: Callable[[int], object], look: Callable[[], object]) -> No
 
 @pytest.mark.usefixtures("hasty_threads")
 @pytest.mark.parametrize("figure", ["left", "total", "pages_left", "rows"])
-def test_pages_are_counted_while_others_come(figure: str) -> None:
+def test_pages_are_counted_while_other_threads_read(figure: str) -> None:
     """A table's first page comes from the thread that reads it, at any moment."""
     counts = PageCounts()
 
@@ -69,7 +69,7 @@ def test_no_table_that_was_read_whole_is_lost(doubts: bool) -> None:
     assert len(run_log.whole) == TABLES
 
 
-def test_pages_tell_what_is_still_to_come() -> None:
+def test_remaining_rows_are_computed_from_the_pages() -> None:
     """Growing totals count; rows that no list announced make the remainder unknown."""
     counts = PageCounts()
     counts.add(Progress(1, "projects", 20, 50))
@@ -117,7 +117,7 @@ class Told(RunLog):
 
 
 @pytest.mark.usefixtures("hasty_threads")
-def test_what_several_threads_say_is_told_once() -> None:
+def test_a_message_of_several_threads_is_reported_once() -> None:
     """Each account's reader warns about the same token, and a list may be read twice."""
     run_log, together = Told(), threading.Barrier(4)
 

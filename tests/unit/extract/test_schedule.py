@@ -20,7 +20,7 @@ def test_once_a_day_is_due_after_20_hours(hours: int, expected: bool) -> None:
     assert is_due(NOW - hours * HOUR, NOW) is expected
 
 
-def test_what_was_never_done_is_due() -> None:
+def test_a_task_that_was_never_done_is_due() -> None:
     """No time is stored for it."""
     assert is_due(None, NOW)
 

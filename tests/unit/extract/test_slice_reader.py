@@ -39,7 +39,7 @@ def test_pages_are_joined_and_counted() -> None:
     assert read.needs_proof
 
 
-def test_totals_that_differ_are_no_total() -> None:
+def test_differing_totals_count_as_unknown() -> None:
     """A list that grew or shrank between two pages has no total that proves anything."""
     pages = [page([entry(2)], 2), page([entry(1)], 3)]
     assert slice_reader(ScriptedClient([pages])).read_all(Slice()).total is None
@@ -53,7 +53,7 @@ def test_emitted_rows_are_not_kept() -> None:
     assert read.table.column_names == ["id", "spent_date", "updated_at"]
 
 
-def test_what_a_proof_keeps_is_joined() -> None:
+def test_small_pieces_kept_for_a_proof_are_joined() -> None:
     """Small pieces are joined into large ones; no row or new column is lost or moved."""
     tables: list[pa.Table] = []
     for start in (0, 30_000, 60_000):

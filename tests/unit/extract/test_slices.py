@@ -13,12 +13,12 @@ from tests.support.scripted_lists import NOON
 
 
 @given(windows(), days)
-def test_a_day_is_inside_exactly_when_harvest_says_so(window: DateWindow, day: date) -> None:
+def test_a_window_contains_exactly_the_days_harvest_returns(window: DateWindow, day: date) -> None:
     """Our half-open days and Harvest's inclusive ``from`` and ``to`` mean the same."""
     assert (day in window) == (count_in([day], window) == 1)
 
 
-def test_what_is_asked_is_inclusive() -> None:
+def test_requested_days_are_inclusive() -> None:
     """The last requested day is the one before the end, and years have four digits."""
     window = DateWindow(date(201, 1, 1), date(2024, 3, 1))
     assert window.params() == {"from": "0201-01-01", "to": "2024-02-29"}
@@ -51,7 +51,7 @@ def test_windows_are_named_in_words() -> None:
     assert str(DateWindow(TODAY)) == "2024-06-30 to the end"
 
 
-def test_a_slice_asks_in_harvests_words() -> None:
+def test_a_slice_is_sent_in_harvests_parameters() -> None:
     """Parameters have inclusive days, whole UTC seconds, and an id filter with one underscore."""
     slice_ = Slice(
         DateWindow(date(2024, 3, 1), date(2024, 4, 1)),

@@ -26,7 +26,7 @@ from harvest_source.schema.endpoints import BY_NAME
         ("7:member", "", False),
     ],
 )
-def test_which_token_sees_no_less(visibility: str, other: str, expected: bool) -> None:
+def test_tokens_are_compared_by_what_they_see(visibility: str, other: str, expected: bool) -> None:
     """Administrators see every row; otherwise only roles of one person can be compared."""
     assert covers(visibility, other) is expected
 

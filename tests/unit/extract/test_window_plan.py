@@ -32,7 +32,9 @@ def assert_covers(pieces: list[DateWindow], whole: DateWindow) -> None:
 
 
 @given(windows(), days, days)
-def test_halves_cover_and_are_smaller(window: DateWindow, first: date, last: date) -> None:
+def test_halves_cover_their_window_and_are_smaller(
+    window: DateWindow, first: date, last: date
+) -> None:
     """Halves touch and cover, even for days that Harvest should not have served here."""
     halves = halve(window, first, last)
     if halves is None:
@@ -45,7 +47,7 @@ def test_halves_cover_and_are_smaller(window: DateWindow, first: date, last: dat
 
 
 @given(windows_and_days())
-def test_halving_parts_the_rows_it_saw(case: tuple[DateWindow, date, date]) -> None:
+def test_halving_separates_rows_on_two_days(case: tuple[DateWindow, date, date]) -> None:
     """Rows on two days are separated at once."""
     window, first, last = case
     assume(first < last)
@@ -108,7 +110,7 @@ def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[Date
     st.integers(1, 10**6),
     st.lists(counts, min_size=1, max_size=9),
 )
-def test_whatever_a_sample_says_plans_cover(
+def test_plans_cover_their_window_for_any_sample(
     window: DateWindow, total: int, shown: Sample, size: int, said: list[int]
 ) -> None:
     """Pieces touch, keep the window's ends, have a day each, and are smaller than the window."""

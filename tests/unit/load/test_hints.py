@@ -66,7 +66,7 @@ def test_the_newest_version_of_a_row_wins(endpoint: Endpoint) -> None:
 
 
 @each_table
-def test_the_load_id_is_ours_only_where_rows_travel_as_arrow(endpoint: Endpoint) -> None:
+def test_we_add_the_load_id_only_to_arrow_rows(endpoint: Endpoint) -> None:
     """dlt itself adds it to dictionaries."""
     assert (LOAD_ID in build_hints(endpoint)) is not bool(endpoint.record.children)
 
@@ -134,7 +134,7 @@ def test_learned_columns_are_what_was_not_declared() -> None:
     assert learned_columns(schema, "nowhere", []) == {}
 
 
-def test_a_table_is_declared_once_every_column_is_there() -> None:
+def test_a_table_counts_as_declared_if_every_column_exists() -> None:
     """If one is missing, the table is created again; additional columns do not matter."""
     columns: dict[str, str | None] = dict.fromkeys([*build_hints(ROLES), "brand_new"], "text")
     hints = build_child_hints(ROLES, ROLES.record.children[0])
@@ -153,6 +153,6 @@ def test_a_table_is_declared_once_every_column_is_there() -> None:
     assert is_declared(fewer, ROLES, frozenset({"name", "user_ids"}))
 
 
-def test_columns_of_a_table_that_is_not_there() -> None:
+def test_a_missing_table_has_no_columns() -> None:
     """A missing table has no columns."""
     assert stored_columns(dlt.Schema("harvest"), "clients") == {}

@@ -32,7 +32,7 @@ ATHENA = LIMITS["athena"]
         (ATHENA, datetime(2024, 2, 29, 23, 59, 59, 123456, UTC), "2024-02-29 23:59:59.123456Z"),
     ],
 )
-def test_a_value_that_does_not_fit_stands_beside_its_column(
+def test_a_value_that_does_not_fit_is_stored_beside_its_column(
     limits: Limits, value: object, text: str
 ) -> None:
     """The text is exact; other rows and columns are unchanged."""
@@ -45,7 +45,7 @@ def test_a_value_that_does_not_fit_stands_beside_its_column(
     assert placed.schema.field("it") == rows.schema.field("it")
 
 
-def test_what_stands_beside_the_column_already_stays() -> None:
+def test_a_value_already_beside_the_column_is_kept() -> None:
     """A value of another type, in another row, stays too."""
     rows = pa.table({"it": [None, date(1, 1, 1)], "it__v_text": ["about 3", None]})
     assert CLICKHOUSE.place("t", rows).column("it__v_text").to_pylist() == ["about 3", "0001-01-01"]
@@ -83,7 +83,7 @@ def test_values_within_the_limits_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("name", WAREHOUSES)
-def test_limits_are_those_of_the_capabilities(name: str) -> None:
+def test_limits_equal_dlts_capabilities(name: str) -> None:
     """The limits on instants and texts equal dlt's capabilities of the destination."""
     capabilities = WAREHOUSES[name].build().capabilities()
     limits = LIMITS.get(name, Limits())
@@ -107,7 +107,7 @@ def decoder(tmp_path: Path) -> Iterator[Decoder]:
     pipeline.deactivate()
 
 
-def test_such_a_column_is_made_where_rows_and_versions_are_encoded(decoder: Decoder) -> None:
+def test_the_column_beside_is_created_in_table_and_history(decoder: Decoder) -> None:
     """It has a hint for dlt, both in the table and in its history."""
     endpoint = BY_NAME["time_entries"]
     page = decoder.decode(b'[{"id": 1, "spent_date": "1969-12-31"}]')

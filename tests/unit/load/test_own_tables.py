@@ -18,7 +18,7 @@ each_table = pytest.mark.parametrize("table", COLUMNS)
 
 
 @each_table
-def test_names_are_not_harvests(table: str) -> None:
+def test_our_table_names_differ_from_harvests(table: str) -> None:
     """A Harvest table of that name would be mixed with ours."""
     assert table not in BY_NAME
 
@@ -35,13 +35,13 @@ def test_rows_merge_by_their_key(table: str) -> None:
 
 
 @each_table
-def test_rows_are_drawn_as_they_are(table: str) -> None:
+def test_rows_are_yielded_unchanged(table: str) -> None:
     """The resource yields what it is given."""
     rows = [{"id": 1}, {"id": 2}]
     assert list(build_own_resource(table, rows)) == rows
 
 
-def test_a_table_is_made_once_it_has_every_column() -> None:
+def test_a_table_counts_as_made_if_it_has_every_column() -> None:
     """If a newer version adds a column, the table is created again."""
     schema = dlt.Schema("harvest")
     assert not is_made(SYNC_RUNS, schema)

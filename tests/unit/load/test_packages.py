@@ -34,7 +34,7 @@ def build_page(number: int) -> bytes:
     ],
     ids=["files", "values"],
 )
-def test_rows_that_become_values_come_in_small_parts(
+def test_rows_sent_as_text_come_in_small_batches(
     destination: Any, together: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If rows travel as text, dlt makes Python values of all rows that it gets at once."""
@@ -50,7 +50,7 @@ def test_rows_that_become_values_come_in_small_parts(
     assert [each for each in groups if each] == together
 
 
-def test_accounts_share_the_table_that_dlt_looks_at(
+def test_accounts_share_the_table_that_dlt_derives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """dlt derives a table again for each Arrow table, so rows and states come all at once."""

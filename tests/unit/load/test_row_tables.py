@@ -63,7 +63,7 @@ def test_added_columns_get_the_type_of_their_first_value(
     assert table.column("added").to_pylist() == [stored]
 
 
-def test_objects_become_columns_and_misfits_stand_beside() -> None:
+def test_objects_become_columns_and_misfits_are_beside_them() -> None:
     """An object's members become columns; a value that does not fit is exact text beside it."""
     [row] = build({"added": {"a": {"b": 1}}, "hours": "many", "is_locked": 1}).to_pylist()
     assert row["added__a__b"] == 1

@@ -38,7 +38,7 @@ def build(**arguments: Any) -> Settings:
     return build_settings(RunArguments(**arguments), Hooks(clock=FakeClock()), RunLog())
 
 
-def test_defaults(configure: Configure) -> None:
+def test_everything_is_read_with_only_a_token_set(configure: Configure) -> None:
     """With only a token, everything is read, and deletions are searched for once a day."""
     configure(**TOKEN)
     settings = build()
@@ -50,7 +50,7 @@ def test_defaults(configure: Configure) -> None:
     assert settings.destination_wait_s == DESTINATION_WAIT_S
 
 
-def test_every_key_arrives(configure: Configure) -> None:
+def test_every_key_is_read_from_the_environment(configure: Configure) -> None:
     """An environment variable of any key arrives checked, in its type."""
     configure(
         **TOKEN,
@@ -174,7 +174,7 @@ def test_plain_dlt_use_and_sync_refuse_alike(configure: Configure, wrong: dict[s
     assert str(by_source.value) == str(by_sync.value)
 
 
-def test_a_source_with_a_section_of_its_own(
+def test_a_cloned_source_reads_its_own_section(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """dlt's ``clone(section=...)`` reads that section."""
@@ -224,7 +224,9 @@ def test_without_a_log_or_a_listener_nothing_is_counted(configure: Configure) ->
         {"account": iter(["12"]), "exclude": ["users.cost_rate"], "lists_settings": True},
     ],
 )
-def test_one_value_or_several_in_python(configure: Configure, given: dict[str, Any]) -> None:
+def test_python_arguments_may_be_one_value_or_several(
+    configure: Configure, given: dict[str, Any]
+) -> None:
     """A string or a number is one value; an iterator is read once and not lost."""
     configure(**TOKEN)
     settings = build(**given)
@@ -242,7 +244,7 @@ def test_an_empty_argument_is_refused(configure: Configure, given: dict[str, Any
         build(**given)
 
 
-def test_settings_are_a_mapping(configure: Configure) -> None:
+def test_settings_that_are_not_a_mapping_are_refused(configure: Configure) -> None:
     """The error says that another object is not a mapping."""
     configure(**TOKEN)
     with pytest.raises(ConfigError, match="mapping of keys to values"):
@@ -250,7 +252,7 @@ def test_settings_are_a_mapping(configure: Configure) -> None:
 
 
 @pytest.mark.parametrize("place", [".", "missing/access.log"])
-def test_an_access_log_that_cannot_be_is_refused(
+def test_an_unusable_access_log_is_refused(
     configure: Configure, tmp_path: Path, place: str
 ) -> None:
     """It is an error, as for any unusable value: ``--quiet`` would hide a warning."""

@@ -23,20 +23,20 @@ STATE: dict[str, Any] = {
 }
 
 
-def test_accounts_of_one_table() -> None:
+def test_the_state_of_a_table_is_keyed_by_account_id() -> None:
     """The state is by account id, as text."""
     assert stored_accounts(source_state(STATE), "clients") == {"1": {"cursor": "2024"}}
 
 
 @pytest.mark.parametrize("state", [{}, {"sources": {}}, {"sources": {"other": {}}}])
-def test_a_state_without_ours(state: dict[str, Any]) -> None:
+def test_a_source_that_never_ran_has_no_state(state: dict[str, Any]) -> None:
     """A source that never ran has no state."""
     assert source_state(state) == {}
     assert stored_accounts(source_state(state), "clients") == {}
     forget_tables(source_state(state), ["clients"])
 
 
-def test_forgotten_tables_leave_the_others() -> None:
+def test_forgetting_tables_keeps_the_others() -> None:
     """Only the named tables are forgotten, and only of our source."""
     state = {
         "sources": {
@@ -63,7 +63,7 @@ STATES = {
     [source for source in read_package(DEFAULT_FOLDER) if source.room != "sandbox"],
     ids=lambda source: source.module,
 )
-def test_cursors_move_in_one_place(source: Source) -> None:
+def test_state_is_written_only_through_load_state(source: Source) -> None:
     """State is reached through ``load.state``, and written with rows or by ``write_state``."""
     called = [node.func for node in ast.walk(source.tree) if isinstance(node, ast.Call)]
     for name, allowed in STATES.items():

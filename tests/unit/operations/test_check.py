@@ -23,7 +23,7 @@ def test_every_kind_of_notice_has_a_subject(kind: NoticeKind) -> None:
     assert (found.state, found.detail) == ("warning", "Words that may change.")
 
 
-def test_notices_are_told_apart_by_their_kind() -> None:
+def test_notices_are_distinguished_by_their_kind() -> None:
     """The clock, the allowance and the sign-in have different lines."""
     subjects = {kind: build_finding(Notice(kind, "x")).subject for kind in NoticeKind}
     assert subjects[NoticeKind.CLOCK] == "clock"

@@ -84,7 +84,7 @@ def test_hours_that_only_harvest_has_differ() -> None:
         ),
     ],
 )
-def test_amounts_that_may_differ_rightly_are_an_information(
+def test_amounts_with_a_reason_to_differ_are_informational(
     fields: dict[str, Any], reason: str
 ) -> None:
     """The reason is given; it does not excuse hours."""
@@ -103,7 +103,7 @@ def test_amounts_that_may_differ_rightly_are_an_information(
         pytest.param("10.04", State.DIFFERS, id="a cent more"),
     ],
 )
-def test_an_amount_is_the_exact_sum_or_that_of_rounded_amounts(reported: str, state: State) -> None:
+def test_an_amount_equals_the_exact_or_the_rounded_sum(reported: str, state: State) -> None:
     """A tolerance of half a cent per row would let whole euros pass."""
     sums = Sums(Decimal("10.25"), Decimal("10.003"), Decimal("10.03"))
     found = compare(sums=sums, reported=[{**REPORTED, "billable_amount": reported}])

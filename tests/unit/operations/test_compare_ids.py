@@ -43,7 +43,7 @@ def test_few_or_undated_rows_are_compared_at_once() -> None:
     assert cut_days(ALL_DAYS, {}, 6) == [()]
 
 
-def test_windows_differ_where_the_whole_does() -> None:
+def test_windows_find_the_same_differences_as_the_whole() -> None:
     """Windows find the same days and figures: a row missing, an extra one, one on another day."""
     ids = range(60)
     stored = build_keys({each: day(each % 20) for each in ids if each != 5})

@@ -73,13 +73,15 @@ def forget(*mended: Comparison) -> tuple[set[Place], dict[Place, list[DateWindow
         ("projects", "rows", {"projects", "time_entries", "expenses"}),
     ],
 )
-def test_what_differed_is_compared_again(table: str, check: str, again: set[str]) -> None:
+def test_tables_that_differed_are_compared_again_with_dependents(
+    table: str, check: str, again: set[str]
+) -> None:
     """Child lists and a history belong to their table; entries' amounts depend on projects."""
     kept, _ = forget(compared(table, check))
     assert kept == {(name, 1) for name in TABLES if name not in again}
 
 
-def test_ids_hold_where_only_values_were_wrong() -> None:
+def test_ids_are_not_compared_again_if_only_values_were_wrong() -> None:
     """Rereading some rows does not change which rows there are."""
     _, ids = forget(compared("time_entries", "hours"))
     assert ids == {("time_entries", 1): []}
@@ -100,7 +102,7 @@ def test_only_the_ids_that_were_wrong_are_compared_again() -> None:
     assert ids == {("time_entries", 1): [NEW_YEAR, MARCH, BEFORE]}
 
 
-def test_other_accounts_hold() -> None:
+def test_other_accounts_are_not_compared_again() -> None:
     """Each account has its own rows."""
     kept, ids = forget(compared("time_entries", "rows", account_id=2))
     assert (len(kept), ids) == (len(TABLES), {})

@@ -17,7 +17,7 @@ def test_only_rows_on_both_sides_are_compared() -> None:
     assert (found.equal, found.differing) == (1, {})
 
 
-def test_a_row_is_told_with_its_columns() -> None:
+def test_a_differing_row_names_only_the_differing_columns() -> None:
     """Only the columns that differ are named, in the order of the columns."""
     here, there = {1: {"a": 1, "b": 2, "c": 3}}, {1: {"a": 0, "b": 2, "c": None}}
     found = find_values(here, there, ["a", "b", "c"])
@@ -39,7 +39,7 @@ def test_a_row_is_told_with_its_columns() -> None:
         (True, False, True, False),
     ],
 )
-def test_what_a_destination_cannot_hold_is_no_difference(
+def test_values_a_destination_cannot_hold_are_not_differences(
     here: Any, there: Any, is_exact: bool, is_equal: bool
 ) -> None:
     """SQLite keeps 15 digits of a decimal, and PostgreSQL no NUL; nothing else is excused."""
@@ -47,7 +47,7 @@ def test_what_a_destination_cannot_hold_is_no_difference(
     assert found.equal == is_equal
 
 
-def test_copies_of_other_records_are_not_a_records_own() -> None:
+def test_columns_copied_from_other_records_are_not_a_records_own() -> None:
     """The other record's id is the record's own; so is an object that is not a record."""
     names = {each.name for each in TIME_ENTRY.own}
     assert {"user__id", "client__id", "invoice__id", "external_reference__service"} <= names

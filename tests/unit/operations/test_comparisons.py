@@ -33,7 +33,7 @@ def test_figures_within_the_tolerance_are_equal(
     assert compare(here, there, tolerance=Decimal(tolerance)).state is expected
 
 
-def test_an_excuse_makes_a_difference_an_information() -> None:
+def test_an_excused_difference_is_informational() -> None:
     """The excuse is reported with it."""
     found = compare("1", "2", excuse="fixed fee")
     assert (found.state, found.detail) == (State.INFORMATION, "fixed fee")

@@ -26,12 +26,12 @@ JUNE = DateWindow(date(2024, 6, 1), date(2024, 7, 1))
 OVERLAP = timedelta(minutes=5)
 
 
-def test_deleted_rows_need_no_words() -> None:
+def test_deleted_rows_cause_no_message() -> None:
     """Deleted rows are removed and counted, without a message."""
     assert explain_findings("clients", 7, Findings(5, 4, gone=frozenset({1})), OVERLAP, 3) == []
 
 
-def test_missing_rows_are_said_with_the_days_they_are_on() -> None:
+def test_missing_rows_are_reported_with_their_days() -> None:
     """The message says what happened, that it is fixed, the cause, how often, and the remedy."""
     found = Findings(5, 6, lost=(Slice(MAY),), missing=1)
     [message] = explain_findings("expenses", 7, found, OVERLAP, 3)
@@ -51,7 +51,7 @@ def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
     assert "Nothing was removed there" in message
 
 
-def test_counts_that_nothing_explains_name_the_command() -> None:
+def test_unexplained_counts_name_the_command() -> None:
     """Harvest's total and its lists disagree."""
     message = explain_doubt("clients", 7, Findings(5, 6))
     assert "has 5 rows and Harvest counts 6" in message
@@ -64,7 +64,7 @@ def test_rows_that_changed_meanwhile_explain_a_difference() -> None:
     assert explain_doubt("clients", 7, Findings(5, 6, moved=1)) == ""
 
 
-def test_doubled_rows_leave_a_doubt() -> None:
+def test_doubled_rows_are_explained_and_read_again() -> None:
     """They are read again, and the run reports them."""
     message = explain_doubt("clients", 7, Findings(12, 6, lost=(Slice(MAY),), doubled=6))
     assert "has 12 rows and Harvest counts 6: the warehouse had 6 rows more than once" in message

@@ -35,7 +35,7 @@ def test_halves_touch_and_share_the_rows(
 
 
 @given(counts=COUNTS, start=SIDE, end=SIDE, rows=st.integers(1, 200))
-def test_the_first_days_hold_as_many_rows_as_asked_for(
+def test_the_first_days_hold_at_most_the_requested_rows(
     counts: dict[date, int], start: date | None, end: date | None, rows: int
 ) -> None:
     """The days begin with the window; one more day with rows would exceed the number."""

@@ -133,7 +133,7 @@ def open_stage(rows: int, chance: random.Random, *, days: int = DAYS) -> Stage:
     by_id=st.booleans(),
     bound=st.none() | st.integers(0, DAYS),
 )
-def test_no_row_that_stands_is_taken_for_deleted(
+def test_no_existing_row_is_reported_as_deleted(
     seed: int,
     mood: tuple[int, float],
     rows: int,
@@ -266,7 +266,7 @@ def test_windows_of_one_level_are_counted_at_once(
 
 
 @pytest.mark.parametrize("by_id", [False, True])
-def test_what_does_not_depend_on_each_other_is_asked_at_once(by_id: bool) -> None:
+def test_independent_requests_run_concurrently(by_id: bool) -> None:
     """Two deleted rows are far apart: each count, list and record request runs with another."""
     stage = open_stage(0, random.Random(15))
     for day in range(64):
@@ -318,7 +318,7 @@ def test_a_deletion_between_the_counts_does_no_harm() -> None:
     assert stage.search().gone == {first, second}
 
 
-def test_many_are_confirmed_in_a_second_list() -> None:
+def test_many_deletions_are_confirmed_by_a_second_list() -> None:
     """Beyond a few, two lists are cheaper than one request per row, and replace them."""
     stage = open_stage(60, random.Random(13), days=4)
     gone = [row for row in stage.world.rows if stage.world.rows[row].day == FIRST_DAY]
@@ -331,7 +331,7 @@ def test_many_are_confirmed_in_a_second_list() -> None:
     assert stage.asked == []
 
 
-def test_many_are_not_taken_for_deleted_when_another_list_has_them() -> None:
+def test_many_rows_are_not_deleted_if_another_list_has_them() -> None:
     """A row that is on another day is missing from both lists of its old day."""
     stage = open_stage(60, random.Random(14), days=10)
     row, *others = sorted(stage.world.rows, key=lambda each: stage.world.rows[each].day)
@@ -343,7 +343,7 @@ def test_many_are_not_taken_for_deleted_when_another_list_has_them() -> None:
     assert any(stage.world.rows[row].day in part.window for part in found.lost)
 
 
-def test_what_we_lost_is_to_be_read_again() -> None:
+def test_rows_missing_only_here_are_marked_for_rereading() -> None:
     """If Harvest has a row that we lack, though nothing changed, its window is read again."""
     stage = open_stage(40, random.Random(6), days=40)
     row = sorted(stage.world.rows)[20]
@@ -354,7 +354,7 @@ def test_what_we_lost_is_to_be_read_again() -> None:
     assert [day in part.window for part in found.lost] == [True]
 
 
-def test_a_row_that_stands_on_another_day_is_read_again() -> None:
+def test_a_row_found_on_another_day_is_read_again() -> None:
     """A row that moved without a new updated_at is requested by id, which tells its day."""
     stage = open_stage(40, random.Random(7), days=40)
     row = sorted(stage.world.rows)[3]
@@ -386,7 +386,7 @@ def test_rows_without_a_day_are_asked_for_by_id_beside_many_others() -> None:
     assert found.gone == {*many, 7_001, 7_002}
 
 
-def test_a_list_that_keeps_moving_leaves_its_window_open() -> None:
+def test_a_list_that_keeps_changing_leaves_its_window_unresolved() -> None:
     """What cannot be proven is left to the next run, and nothing is removed for it."""
     stage = open_stage(12, random.Random(9))
     for row in sorted(stage.world.rows)[:2]:
@@ -403,7 +403,7 @@ def test_a_list_that_keeps_moving_leaves_its_window_open() -> None:
     assert not found.gone
 
 
-def test_counts_that_nothing_explains_are_said_to_be() -> None:
+def test_unexplained_counts_are_reported() -> None:
     """If Harvest's total and list disagree, nothing is removed, and the run says so."""
     stage = open_stage(12, random.Random(11))
     found = replace(stage.search(), here=13)
@@ -425,7 +425,7 @@ def test_rows_that_are_here_twice_are_found(is_dated: bool) -> None:
     assert all(any(w == ALL_DAYS or day in w for w in windows) for day in days)
 
 
-def test_parts_name_what_they_are() -> None:
+def test_parts_to_reread_are_plain_windows() -> None:
     """The parts to reread are plain windows without other filters."""
     stage = open_stage(10, random.Random(12))
     del stage.copy.days[min(stage.copy.days)]

@@ -22,7 +22,7 @@ def test_packages_are_small_where_rows_are_merged() -> None:
     assert choose_package_rows(SMALL_PACKAGE_ROWS, merges=True) == SMALL_PACKAGE_ROWS
 
 
-def test_another_number_of_rows_stays() -> None:
+def test_another_number_of_rows_is_unchanged() -> None:
     """A caller's number, and the number for plentiful memory, are unchanged."""
     for rows in (1_000, PACKAGE_ROWS):
         assert choose_package_rows(rows, merges=False) == rows

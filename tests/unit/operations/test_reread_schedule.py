@@ -55,7 +55,7 @@ def test_a_day_never_spends_more_than_its_requests() -> None:
     assert min(seen.at for seen in small.coverage.seen) > START
 
 
-def test_what_is_before_the_bound_is_not_read_again() -> None:
+def test_days_before_the_bound_are_not_read_again() -> None:
     """Days before ``start_date`` are skipped; the days after it are still chosen."""
     table = candidate("time_entries", {0: 1500, 50: 1500, 99: 1500}, bound=day(40))
     chosen, _ = plan_rereads([table], 20, START + DAY)

@@ -43,7 +43,7 @@ def compare(
 
 
 @given(stored=ROWS, listed=ROWS, moved=st.lists(st.integers(0, 9), max_size=2))
-def test_what_differs_is_found_row_by_row(
+def test_differences_are_found_row_by_row(
     stored: list[Row], listed: list[Row], moved: list[int]
 ) -> None:
     """The result equals that of dictionaries, in any order and with repeated rows."""

@@ -267,7 +267,7 @@ def count_statements(shelf: Shelf) -> int:
     return stop.count
 
 
-def test_a_removal_without_a_stop(shelf: Shelf) -> None:
+def test_an_uninterrupted_removal_removes_all_rows_at_once(shelf: Shelf) -> None:
     """All rows are removed and counted at once; children are deleted before their parents."""
     stop = Stop(-1)
     with shelf.open() as warehouse:
@@ -298,7 +298,9 @@ def test_a_removal_of_nothing_costs_no_load(shelf: Shelf) -> None:
 
 @pytest.mark.rare
 @pytest.mark.parametrize("has_transactions", [True, False])
-def test_stopped_at_some_statements(shelf: Shelf, has_transactions: bool) -> None:
+def test_a_removal_stopped_at_some_statements_is_finished(
+    shelf: Shelf, has_transactions: bool
+) -> None:
     """A few stops; the test below tries all of them."""
     few = 50 if has_transactions else 20  # Within a transaction, every stop is the same.
     for at in range(few, count_statements(shelf), few):
@@ -307,14 +309,16 @@ def test_stopped_at_some_statements(shelf: Shelf, has_transactions: bool) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("has_transactions", [True, False])
-def test_stopped_at_any_statement(shelf: Shelf, has_transactions: bool) -> None:
+def test_a_removal_stopped_at_any_statement_is_finished(
+    shelf: Shelf, has_transactions: bool
+) -> None:
     """Stops are before the first, between any two, and after the last one, dlt's included."""
     stop_at_any_statement(shelf, has_transactions=has_transactions)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("has_transactions", [True, False])
-def test_stopped_at_any_statement_in_postgres(
+def test_a_removal_stopped_at_any_statement_in_postgres_is_finished(
     shelf_in_postgres: Shelf, has_transactions: bool
 ) -> None:
     """The same statements run through another client."""
@@ -344,7 +348,7 @@ def write_empty(*lists: int) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def test_what_plain_dlt_found_empty_leaves_with_the_next_sync(shelf: Shelf) -> None:
+def test_rows_are_removed_after_plain_dlt_found_their_list_empty(shelf: Shelf) -> None:
     """The state keeps it beside the digest that says that the list is empty."""
     with shelf.open() as warehouse:
         warehouse.write_state(write_empty(2, 5))
@@ -362,7 +366,7 @@ def payments(*numbers: int, invoice_id: int) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def test_rows_that_a_list_lacks_leave_before_it_is_loaded(shelf: Shelf) -> None:
+def test_rows_missing_from_a_list_are_removed_before_it_is_loaded(shelf: Shelf) -> None:
     """The records have the removed rows; lists that were not read stay."""
     state: dict[str, Any] = {"cursor": "c"}
     owe(state, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)))
@@ -381,7 +385,7 @@ def test_rows_that_a_list_lacks_leave_before_it_is_loaded(shelf: Shelf) -> None:
         assert workspace.run_log.deleted == {("invoice_payments", 7): 2}
 
 
-def test_what_the_guard_refuses_is_not_loaded(shelf: Shelf) -> None:
+def test_a_package_refused_by_the_guard_is_not_loaded(shelf: Shelf) -> None:
     """Neither rows nor state of this package and the next are; a failure says why, once."""
     many = [
         {"account_id": 7, "invoice_id": 2, "id": n, "_dlt_id": f"{n}", "_dlt_load_id": "1"}
@@ -481,7 +485,7 @@ def test_what_cannot_be_read_is_dropped_and_said(shelf: Shelf) -> None:
 # Values.
 
 
-def test_a_removal_is_stored_and_read_as_it_was() -> None:
+def test_a_removal_survives_storage() -> None:
     """Days are text; values that cannot be understood are left out."""
     report = BY_NAME["report_time_projects"]
     removal = choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1])

@@ -43,7 +43,7 @@ def test_arguments_win_over_the_configuration(configure: Configure) -> None:
     assert run.settings.upkeep.max_deletes == 1
 
 
-def test_what_settings_warn_of_is_in_the_run_log(configure: Configure) -> None:
+def test_warnings_of_settings_are_in_the_run_log(configure: Configure) -> None:
     """A warning from before the first request is not lost."""
     configure(credentials__access_token="1.pt.x", start_date="2099-01-01")
     [warning] = begin().run_log.warnings

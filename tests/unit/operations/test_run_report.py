@@ -141,7 +141,7 @@ def test_an_empty_table_that_was_read_is_counted() -> None:
     assert count_tables(log, ENDPOINTS)["roles"].rows == 0
 
 
-def test_the_object_of_json() -> None:
+def test_the_json_object_has_the_keys_of_the_contract() -> None:
     """The object has the keys and shapes of the contract."""
     log = read("clients")
     log.skip("users", ACCOUNT, "no permission")

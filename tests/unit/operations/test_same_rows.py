@@ -72,7 +72,7 @@ def test_the_later_of_two_versions_decides(digests: PageDigests) -> None:
     assert choose(same, page("a", "b")) == ["a"]
 
 
-def test_pages_that_are_told_together_stay_apart(digests: PageDigests) -> None:
+def test_pages_compared_together_are_kept_apart(digests: PageDigests) -> None:
     """Pages of two accounts, with and without an empty column, and a version between two others."""
     here = pa.concat_tables([page("a", "b"), page("c", "d", account_id=2)])
     same = SameRows({"clients": store(digests, here)}, digests)
@@ -101,7 +101,7 @@ def test_pages_that_are_told_together_stay_apart(digests: PageDigests) -> None:
     ],
     ids=["doubled", "history", "new column", "children"],
 )
-def test_what_cannot_be_told_is_loaded(
+def test_rows_that_cannot_be_compared_are_loaded(
     digests: PageDigests, endpoint: object, times: int, history: tuple[str, ...], more: object
 ) -> None:
     """Duplicated rows, rows with versions or children, and new columns cannot be compared."""

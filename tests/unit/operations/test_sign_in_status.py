@@ -22,7 +22,7 @@ from tests.support.configuration import Configure
         (SignInState.UNKNOWN, ConfigError("x"), 2),
     ],
 )
-def test_the_exit_code_tells_a_dead_sign_in_from_an_absent_harvest(
+def test_the_exit_code_distinguishes_a_dead_sign_in_from_an_outage(
     state: SignInState, error: HarvestError | None, code: int
 ) -> None:
     """With 3 a person must sign in; with 4 the next run tries again."""

@@ -24,7 +24,7 @@ def leave_open(log: RunLog) -> None:
 
 
 @pytest.mark.parametrize("end", [fail, skip, leave_open])
-def test_a_table_that_did_not_come_the_second_time(end: Callable[[RunLog], None]) -> None:
+def test_a_table_missing_from_the_second_read_is_no_evidence(end: Callable[[RunLog], None]) -> None:
     """What the first read brought was given up together with a refused table."""
     log = RunLog()
     for account_id in (1, 2):
@@ -33,7 +33,7 @@ def test_a_table_that_did_not_come_the_second_time(end: Callable[[RunLog], None]
     assert find_brought(log) == {("tasks", 2)}
 
 
-def test_a_thread_that_ends_after_its_table_was_refused() -> None:
+def test_a_thread_ending_after_its_table_was_refused_adds_no_evidence() -> None:
     """Closing a stream of rows does not wait for the threads that read it."""
     log = RunLog()
     log.fail("clients", 1, HarvestError("The destination refused clients."))

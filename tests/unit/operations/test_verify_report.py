@@ -45,7 +45,7 @@ def report(*comparisons: Comparison, error: HarvestError | None = None) -> Verif
         ((DIFFERENT,), AuthError("x"), 3),
     ],
 )
-def test_the_exit_code(
+def test_a_difference_exits_with_5_unless_a_table_failed(
     comparisons: tuple[Comparison, ...], error: HarvestError | None, code: int
 ) -> None:
     """A difference gives 5; a table that could not be compared is more serious."""
@@ -63,6 +63,6 @@ def test_comparisons_are_counted_by_state() -> None:
     }
 
 
-def test_only_what_has_no_excuse_is_a_difference() -> None:
+def test_only_figures_without_an_excuse_are_differences() -> None:
     """These are the differences that ``--fix`` reads again."""
     assert report(EQUAL, DIFFERENT, EXCUSED).differences == [DIFFERENT]

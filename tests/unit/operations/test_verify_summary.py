@@ -41,7 +41,7 @@ def test_the_share_is_of_the_sum_in_harvest() -> None:
     assert [int(each) for each in (found.here, found.there, found.difference)] == [990, 990, 0]
 
 
-def test_a_check_of_which_nothing_could_be_told_is_not_ok() -> None:
+def test_a_check_without_any_result_is_not_ok() -> None:
     """Its sums contain nothing."""
     (found,) = summarise_checks((compare("0", "10", excuse="fixed fee"),))
     assert (found.state, found.share) == (State.INFORMATION, Decimal(0))
@@ -54,7 +54,7 @@ def test_sums_are_exact() -> None:
     assert found.difference == Decimal(small)
 
 
-def test_what_cannot_be_told_is_grouped_by_reason() -> None:
+def test_undecided_figures_are_grouped_by_reason() -> None:
     """Seventy projects with a fixed fee are one line."""
     fixed = [compare("0", str(n + 1), excuse="fixed fee", scope=f"project {n}") for n in range(70)]
     (found,) = find_open_questions((*fixed, compare("1", "1")))

@@ -182,7 +182,7 @@ def test_utilization_is_of_hours_available(made: MadeMarts, open_page: OpenPage)
     assert "Ada, 40 h" in names(section)
 
 
-def test_two_of_one_name_are_two_bars(made: MadeMarts, open_page: OpenPage) -> None:
+def test_two_records_with_the_same_name_are_two_bars(made: MadeMarts, open_page: OpenPage) -> None:
     """People, and projects of one client, with the same name are never added up."""
     same = {"person_name": "Ada", "week_start": DAY, "billable_hours": 0, "capacity_hours": 40}
     for user, worked in ((11, 20), (12, 60)):
@@ -233,7 +233,9 @@ def test_a_budget_says_when_it_runs_out(made: MadeMarts, open_page: OpenPage) ->
     assert "24 Dec 2026" in names(BUILDERS["burn"](page))
 
 
-def test_the_day_of_the_sync_is_not_missing_yet(made: MadeMarts, open_page: OpenPage) -> None:
+def test_the_day_of_the_sync_is_not_reported_as_missing(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
     """A person who has logged nothing today may still do so."""
     same = {"user_id": 11, "person_name": "Ada", "capacity_hours": 8, "is_archived": False}
     made.add("missing_time", {"day": date(2026, 11, 27)}, {"day": date(2026, 11, 30)}, **same)
@@ -241,7 +243,7 @@ def test_the_day_of_the_sync_is_not_missing_yet(made: MadeMarts, open_page: Open
     assert titles(section) == ["Ada: nothing on Friday, 27 Nov 2026"]
 
 
-def test_ageing_without_invoices(made: MadeMarts, open_page: OpenPage) -> None:
+def test_without_invoices_no_ageing_is_shown(made: MadeMarts, open_page: OpenPage) -> None:
     """If the module is off, the page says so, and no tile shows zero."""
     made.run("DROP TABLE harvest_models.harvest__receivables_ageing")
     page = open_page()
@@ -249,7 +251,7 @@ def test_ageing_without_invoices(made: MadeMarts, open_page: OpenPage) -> None:
     assert "Overdue" not in {tile.label for tile in build_tiles(page)}
 
 
-def test_models_older_than_the_last_sync_are_said(made: MadeMarts, open_page: OpenPage) -> None:
+def test_models_older_than_the_last_sync_are_reported(made: MadeMarts, open_page: OpenPage) -> None:
     """The page names the command, and how the warehouse compared with Harvest."""
     made.run(
         "CREATE TABLE harvest.sync_runs AS SELECT TIMESTAMPTZ '2026-11-30 10:00:00+00' AS "
@@ -292,7 +294,9 @@ def test_names_are_text(made: MadeMarts, open_page: OpenPage) -> None:
         ("DROP SCHEMA harvest CASCADE", "no tables in dataset harvest.* harvest-source sync"),
     ],
 )
-def test_what_is_missing_is_said_with_the_command(made: MadeMarts, change: str, said: str) -> None:
+def test_missing_models_or_tables_are_reported_with_a_command(
+    made: MadeMarts, change: str, said: str
+) -> None:
     """The warehouse has no models, other models, or no tables."""
     made.run(change)
     target = build_target("duckdb", made.path, "harvest", "p")
@@ -308,7 +312,7 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_written_is_said_to_be_in_use(made: MadeMarts) -> None:
+def test_a_file_being_written_is_reported_as_in_use(made: MadeMarts) -> None:
     """The error names the process, and does not wait for long."""
     target = build_target("duckdb", made.path, "harvest", "p")
     with writing(made.path), pytest.raises(DestinationError, match="in use"), open_marts(target):
@@ -331,7 +335,7 @@ def test_names_and_days_are_taken_as_typed(choices: Choices) -> None:
     assert build_filters(choices, since="2026-01-05").start == date(2026, 1, 5)
 
 
-def test_what_is_not_there_is_refused(choices: Choices) -> None:
+def test_unknown_names_are_refused(choices: Choices) -> None:
     """The error lists what exists."""
     refused: list[tuple[dict[str, Any], str]] = [
         ({"client": ("Aldr",)}, "no client 'Aldr'.*Alder"),

@@ -17,7 +17,7 @@ def show(path: Path, account: int = 7) -> None:
     live.show(live.Shown(build_target("duckdb", path, "harvest", "p"), (account,)))
 
 
-def test_names_that_two_share_are_chosen_together() -> None:
+def test_shared_names_are_chosen_together() -> None:
     """One without a name is shown by its id."""
     known = (((7, 1), "Acme"), ((8, 1), "Acme"), ((7, 2), ""))
     assert live.group_by_name(known) == {
@@ -26,7 +26,7 @@ def test_names_that_two_share_are_chosen_together() -> None:
     }
 
 
-def test_what_is_chosen_is_shown(made: MadeMarts) -> None:
+def test_the_page_shows_the_chosen_filters(made: MadeMarts) -> None:
     """The page is the report's, with the chosen clients and currency."""
     made.add("clients", {"client_id": 1, "client_name": "Alder", "currency": "EUR"})
     show(made.path)
@@ -41,7 +41,7 @@ def test_what_is_chosen_is_shown(made: MadeMarts) -> None:
     assert text.count("<section") == 10
 
 
-def test_why_there_is_nothing_is_shown(made: MadeMarts, tmp_path: Path) -> None:
+def test_the_reason_for_an_empty_page_is_shown(made: MadeMarts, tmp_path: Path) -> None:
     """The reason is text with the command, even if the models vanish while the page is open."""
     show(tmp_path / "<none>.duckdb")
     said = live.find_choices()
@@ -56,7 +56,7 @@ def test_why_there_is_nothing_is_shown(made: MadeMarts, tmp_path: Path) -> None:
     assert "harvest-source transform" in said
 
 
-def test_an_account_that_the_models_lack_is_said(made: MadeMarts) -> None:
+def test_an_account_missing_from_the_models_is_reported(made: MadeMarts) -> None:
     """Such a filter would be empty, and the page would show every account."""
     show(made.path, 5)
     said = live.find_choices()

@@ -109,7 +109,7 @@ def test_names_are_text() -> None:
     assert "default-src 'none'" in page
 
 
-def test_what_was_not_compared_is_said() -> None:
+def test_tables_that_were_not_compared_are_named() -> None:
     """A sheet never says that all is well if a table failed."""
     log = RunLog()
     log.fail("invoices", 7, ServerError("Gave up on invoices."))
@@ -119,7 +119,7 @@ def test_what_was_not_compared_is_said() -> None:
     assert 'class="result warn"' in page
 
 
-def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     """It is replaced at once; a folder, or a path in a missing folder, is refused first."""
     path = tmp_path / "sheet.html"
     path.write_text("earlier")

@@ -64,7 +64,7 @@ def test_columns_have_names_of_their_own(endpoint: Endpoint) -> None:
 
 
 @every_endpoint
-def test_names_are_as_the_warehouse_has_them(endpoint: Endpoint) -> None:
+def test_names_are_snake_case_and_not_reserved(endpoint: Endpoint) -> None:
     """Names are snake case, never reserved by us, and never look like a misfit's column."""
     names = [c.name for c in columns_of(endpoint.record)]
     for name in [endpoint.name, *names, *(child.name for child in endpoint.record.children)]:
@@ -74,7 +74,7 @@ def test_names_are_as_the_warehouse_has_them(endpoint: Endpoint) -> None:
 
 
 @every_endpoint
-def test_no_value_lies_inside_another(endpoint: Endpoint) -> None:
+def test_no_column_name_is_the_prefix_of_a_nested_column(endpoint: Endpoint) -> None:
     """No column's or array's name is the prefix of a nested column."""
     names = {*types_of(endpoint), *(child.name for child in endpoint.record.children)}
     inside = [(a, b) for a in names for b in names if b.startswith(a + SEPARATOR)]
@@ -123,7 +123,7 @@ def test_days_are_cut_by_the_id_of_another_table(endpoint: Endpoint) -> None:
 
 
 @every_endpoint
-def test_scopes_are_known_before_the_rows(endpoint: Endpoint) -> None:
+def test_scope_columns_are_in_the_key_but_not_in_the_record(endpoint: Endpoint) -> None:
     """What a scope's rows share is part of their key, but not a member of the record."""
     assert set(endpoint.scope) <= set(endpoint.primary_key)
     assert not set(endpoint.scope) & endpoint.record.names
@@ -159,14 +159,14 @@ def test_references_lead_to_ids(endpoint: Endpoint) -> None:
 
 
 @every_endpoint
-def test_every_id_says_whose_it_is(endpoint: Endpoint) -> None:
+def test_every_id_column_refers_to_a_table(endpoint: Endpoint) -> None:
     """A column named like an id refers to a table, or there is a reason why it cannot."""
     for column in [*endpoint.columns, *columns_of(endpoint.record)]:
         if column.name.endswith("_id"):
             assert bool(column.of) != (column.name in NO_REFERENCE), column.name
 
 
-def test_reasons_for_no_reference_are_needed() -> None:
+def test_exceptions_to_references_name_existing_columns() -> None:
     """The list of exceptions names only existing columns."""
     assert set(NO_REFERENCE) <= {c.name for each in ENDPOINTS for c in columns_of(each.record)}
 
@@ -197,7 +197,7 @@ def test_types_follow_the_names(endpoint: Endpoint) -> None:
 
 
 @every_endpoint
-def test_what_opens_documents_is_secret(endpoint: Endpoint) -> None:
+def test_keys_that_open_documents_are_secret(endpoint: Endpoint) -> None:
     """A key that opens a page without a login is marked as secret, and no other column is."""
     for column in columns_of(endpoint.record):
         assert column.secret == (column.name in {"client_key", "statement_key"}), column.name

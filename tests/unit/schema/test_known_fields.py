@@ -99,7 +99,7 @@ def test_every_table_has_known_fields() -> None:
         assert columns(endpoint).keys() <= KNOWN[endpoint.name].keys()
 
 
-def test_the_list_is_in_step_with_the_facts() -> None:
+def test_the_list_of_known_fields_matches_the_facts() -> None:
     """Generated again from the facts, the list is the same; without the facts, this is skipped."""
     place = find_facts()
     if place is None:

@@ -35,7 +35,7 @@ def hours(at: datetime | None) -> float | None:
     return None if at is None else (at - NOON) / timedelta(hours=1)
 
 
-def test_a_failure_covers_no_table_of_its_own() -> None:
+def test_a_failed_table_does_not_count_as_read() -> None:
     """A failure may be of a table, an account, or the whole run; others' failures do not count."""
     failed = {"account_id": ONE, "table": "clients"}
     found = run(0, failed, clients=(ONE, TWO), users=(ONE, TWO))
@@ -65,7 +65,7 @@ def test_an_answer_is_as_old_as_its_oldest_table() -> None:
     assert find_as_of([]) is None
 
 
-def test_what_is_kept_of_runs_tells_the_same() -> None:
+def test_the_runs_that_are_kept_give_the_same_ages() -> None:
     """A few runs keep the age of every table and account, however many runs there were."""
     failed = {"account_id": ONE, "table": "clients"}
     runs = [run(0, users=(ONE, TWO)), *(run(at, users=(ONE,)) for at in range(1, 500))]

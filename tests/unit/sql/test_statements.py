@@ -76,7 +76,9 @@ DAY = date(2024, 1, 31)
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_conditions(condition: Condition, text: str, parameters: list[Any]) -> None:
+def test_conditions_quote_names_and_pass_values_as_parameters(
+    condition: Condition, text: str, parameters: list[Any]
+) -> None:
     """The destination quotes names; values are parameters in the order of their placeholders."""
     assert condition.render(Backticks()) == (text, parameters)
     assert text.count("%s") == len(parameters)
@@ -86,7 +88,7 @@ NAMES = Backticks()
 MYSQL = find_dialect("mysql")
 
 
-def test_a_selection_says_what_it_is_asked_for() -> None:
+def test_a_selection_has_only_the_requested_clauses() -> None:
     """Order, direction and limit appear only if they are given."""
     assert statements.select(NAMES, "t", ID, ("a", "b")) == (
         "SELECT `a`, `b` FROM `data`.`t` WHERE `id` = %s",
@@ -100,7 +102,7 @@ def test_a_selection_says_what_it_is_asked_for() -> None:
     )
 
 
-def test_groups_are_named_and_not_counted_off() -> None:
+def test_groups_are_named_instead_of_numbered() -> None:
     """SQL Server accepts no ordinals in GROUP BY."""
     text, _ = statements.count_by(NAMES, "t", EVERY_ROW, ("a", "b"))
     assert text == "SELECT `a`, `b`, COUNT(*) FROM `data`.`t` WHERE 1 = 1 GROUP BY `a`, `b`"
@@ -157,7 +159,7 @@ def test_every_deletion_has_a_condition(dialect: Dialect) -> None:
         ("sqlite", []),
     ],
 )
-def test_comments(dialect: str, texts: list[str]) -> None:
+def test_comments_are_sent_as_the_client_accepts_them(dialect: str, texts: list[str]) -> None:
     """Comments are sent at once if the client accepts several statements, else singly, or never."""
     given = {"": "it's", "c": r"a\b"}
     assert list(statements.set_comments(NAMES, find_dialect(dialect), "t", given)) == texts

@@ -31,7 +31,7 @@ ELSEWHERE = datetime(2024, 1, 31, 14, 30, tzinfo=timezone(timedelta(hours=2)))
         *((kind, None, None) for kind in READERS),
     ],
 )
-def test_values_are_read_as_the_schema_types_them(kind: str, given: Any, read: Any) -> None:
+def test_values_get_the_types_of_the_schema(kind: str, given: Any, read: Any) -> None:
     """Values have the schema's type, whatever type the driver returns."""
     found = READERS[kind](given)
     assert (found, type(found)) == (read, type(read))

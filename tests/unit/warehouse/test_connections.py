@@ -42,7 +42,7 @@ def test_a_kept_connection_serves_all_uses(warehouse: Warehouse) -> None:
         assert later is not first
 
 
-def test_nothing_is_opened_that_is_not_used() -> None:
+def test_no_connection_is_opened_before_it_is_used() -> None:
     """A run that queries nothing blocks no reader."""
     held: list[bool] = []
 
@@ -98,7 +98,7 @@ def test_threads_take_turns(warehouse: Warehouse, *, keeps: bool) -> None:
     assert entered.is_set()
 
 
-def test_an_error_ends_the_keeping(warehouse: Warehouse) -> None:
+def test_an_error_ends_the_sharing_of_a_connection(warehouse: Warehouse) -> None:
     """The next use has its own connection."""
     with pytest.raises(ZeroDivisionError), warehouse.querying(), warehouse.sql():
         raise ZeroDivisionError

@@ -35,7 +35,7 @@ def test_a_row_is_corrected_if_it_changed_without_a_new_time(
     assert found.column("id").to_pylist() == corrected
 
 
-def test_what_came_is_told_by_account() -> None:
+def test_new_rows_are_listed_by_account() -> None:
     """Ids are ascending; rows that changed or left are not among them."""
     before = table((1, 1, 0, 0), (1, 9, 0, 0))
     after = table((1, 1, 0, 1), (1, 4, 0, 0), (1, 3, 0, 0), (2, 1, 0, 0))
@@ -45,7 +45,7 @@ def test_what_came_is_told_by_account() -> None:
     assert find_came(found, 2) == [1]
 
 
-def test_nothing_read_is_nothing_corrected() -> None:
+def test_a_read_without_rows_corrects_nothing() -> None:
     """Nor is anything corrected if nothing was there before."""
     assert compare_digests(table(), table()).num_rows == 0
     assert find_came(compare_digests(table(), table((1, 2, 3, 4))), 1) == [2]

@@ -100,7 +100,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("name", "variable", "setting"), REFUSED, ids=[variable for _, variable, _ in REFUSED]
 )
-def test_what_is_refused_is_found(
+def test_a_forbidden_setting_is_found_and_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, variable: str, setting: Setting
 ) -> None:
     """It is found wherever dlt would find it; the error has setting, place and replacement."""
@@ -131,7 +131,7 @@ def test_what_is_refused_is_found(
         ("LOAD__WORKERS", "3"),
     ],
 )
-def test_what_changes_nothing_is_allowed(
+def test_a_harmless_setting_is_allowed(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     """Such are dlt's default written out, another pipeline's settings, and harmless settings."""
@@ -139,7 +139,9 @@ def test_what_changes_nothing_is_allowed(
     check_settings(TARGET)
 
 
-def test_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_in_a_file_is_reported_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A setting in config.toml is reported with the file's path."""
     folder = tmp_path / ".dlt"
     folder.mkdir()

@@ -46,7 +46,7 @@ def explain(error: duckdb.Error, path: Path) -> str:
 
 
 @pytest.mark.parametrize("text", [LOCKED, WINDOWS_LOCKED])
-def test_the_holder_is_named(text: str, tmp_path: Path) -> None:
+def test_the_process_that_holds_the_file_is_named(text: str, tmp_path: Path) -> None:
     """The message says who has the file, what became of the data, and how to wait for longer."""
     error = duckdb.IOException(text)
     assert is_locked(error)
@@ -56,13 +56,13 @@ def test_the_holder_is_named(text: str, tmp_path: Path) -> None:
     assert "destination_wait" in message
 
 
-def test_a_holder_that_is_not_said() -> None:
+def test_an_unknown_holder_is_called_another_process() -> None:
     """DuckDB cannot always tell which process has the file."""
     assert find_holder(duckdb.IOException("Could not set lock on file")) == "another process"
 
 
 @pytest.mark.parametrize("newest", NEWER)
-def test_a_newer_file_is_called_that(newest: int, tmp_path: Path) -> None:
+def test_a_file_from_a_newer_duckdb_is_reported_as_such(newest: int, tmp_path: Path) -> None:
     """The error has both versions and what to install; it does not deny that it is a database."""
     message = explain(duckdb.IOException(NEWER[newest]), tmp_path / "a.duckdb")
     assert "was made by a newer DuckDB" in message
@@ -71,7 +71,7 @@ def test_a_newer_file_is_called_that(newest: int, tmp_path: Path) -> None:
     assert message.endswith("--upgrade duckdb")
 
 
-def test_an_older_file_is_called_that(tmp_path: Path) -> None:
+def test_a_file_from_an_older_duckdb_is_reported_as_such(tmp_path: Path) -> None:
     """The file is from before DuckDB's storage format was stable."""
     message = explain(duckdb.IOException(OLDER), tmp_path / "a.duckdb")
     assert "made by a DuckDB older than 0.10" in message
@@ -85,7 +85,7 @@ def test_an_older_file_is_called_that(tmp_path: Path) -> None:
         'Failure while replaying WAL file "/w/a.duckdb.wal": Corrupt WAL file',
     ],
 )
-def test_damage_that_shows_in_the_middle_has_its_remedy(text: str) -> None:
+def test_damage_found_while_reading_has_a_remedy(text: str) -> None:
     """A block is read long after opening; the error says what is kept and how to move the file."""
     target, error = Target(database=Path("a.duckdb")), duckdb.IOException(text)
     assert is_damaged(error)
@@ -97,7 +97,7 @@ def test_damage_that_shows_in_the_middle_has_its_remedy(text: str) -> None:
         raise error
 
 
-def test_words_of_others_are_no_lock_and_no_damage() -> None:
+def test_only_duckdbs_own_errors_count_as_lock_or_damage() -> None:
     """Only DuckDB's own errors count: a person's note may contain the same words."""
     error = ValueError("Could not set lock on file. Corrupt database file")
     assert not is_locked(error)

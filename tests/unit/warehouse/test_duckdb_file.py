@@ -31,7 +31,7 @@ def test_a_file_is_made_for_old_clients(tmp_path: Path) -> None:
     assert int.from_bytes(path.read_bytes()[12:20], "little") == 64
 
 
-def test_a_file_of_another_kind(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     """A text file is recognised by its first bytes."""
     path = tmp_path / "notes.duckdb"
     path.write_text("Notes. " * 1000)
@@ -39,7 +39,7 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
         file_at(path).open(KEPT)
 
 
-def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_and_not_created(tmp_path: Path) -> None:
     """The error names the folder, and does not create it."""
     path = tmp_path / "nowhere" / "a.duckdb"
     with pytest.raises(DestinationError, match=r"nowhere does not exist"):
@@ -151,7 +151,7 @@ def test_a_short_log_is_left(tmp_path: Path) -> None:
     assert rows == 7
 
 
-def test_what_is_in_the_file_already_has_changed_it(tmp_path: Path) -> None:
+def test_a_load_that_writes_into_the_file_counts_as_a_change(tmp_path: Path) -> None:
     """A load that writes into the file leaves no log."""
     path = tmp_path / "a.duckdb"
     file_at(path).open(KEPT).close()
@@ -218,7 +218,9 @@ def read_limit(path: Path) -> str:
     ("available", "megabytes"),
     [(None, 80), (64, 80), (512, 80), (600, 124), (1024, 160), (24_000, 160)],
 )
-def test_memory_by_what_the_process_may_use(available: int | None, megabytes: int) -> None:
+def test_duckdbs_memory_follows_the_limit_of_the_process(
+    available: int | None, megabytes: int
+) -> None:
     """A small container leaves little for DuckDB; a large machine leaves enough."""
     here = None if available is None else available * MB
     assert choose_memory(here) == megabytes * MB

@@ -67,7 +67,7 @@ def translate(error: BaseException, target: Target = FILE) -> BaseException:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_the_destination_refuses(error: BaseException) -> None:
+def test_a_refusal_of_the_destination_is_a_destination_error(error: BaseException) -> None:
     """The result is a DestinationError with the file, and with what became of the data."""
     raised = translate(error)
     assert isinstance(raised, DestinationError)
@@ -77,13 +77,13 @@ def test_what_the_destination_refuses(error: BaseException) -> None:
     assert raised.__cause__ is error
 
 
-def test_errors_of_ours_pass_as_they_are() -> None:
+def test_our_own_errors_are_raised_unchanged() -> None:
     """An error that the source raised while dlt read rows from it is raised itself."""
     ours = ServerError("Harvest gave up", path="/v2/clients")
     assert translate(step_failed(ours, "extract")) is ours
 
 
-def test_missing_settings_are_a_matter_of_configuration() -> None:
+def test_missing_settings_are_a_configuration_error() -> None:
     """The exit code is 2, and the error says where the settings belong."""
     raised = translate(step_failed(ConfigurationValueError("no password")), REMOTE)
     assert isinstance(raised, ConfigError)
@@ -96,7 +96,7 @@ def test_a_bug_in_the_source_stays_a_bug() -> None:
     assert translate(error) is error
 
 
-def test_a_full_disk_while_extracting_is_the_destinations() -> None:
+def test_a_full_disk_while_extracting_is_a_destination_error() -> None:
     """dlt writes what it extracts into its folder."""
     raised = translate(step_failed(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "extract"))
     assert isinstance(raised, DestinationError)
@@ -125,7 +125,7 @@ def test_too_few_threads_are_named() -> None:
     assert f"{KEPT} Not enough memory or threads" in str(error)
 
 
-def test_the_last_words_of_a_traceback() -> None:
+def test_only_the_message_at_the_end_of_a_traceback_is_shown() -> None:
     """Of a job's traceback, only the message at its end is shown."""
     raised = str(translate(job_failed(duckdb.BinderException("column x is unknown"))))
     assert "refused: column x is unknown. " in raised
@@ -153,14 +153,14 @@ LASTING = [
 
 @pytest.mark.parametrize("error", PASSING, ids=str)
 @pytest.mark.parametrize("wrap", [lambda error: error, job_failed], ids=["bare", "in a job"])
-def test_what_may_pass(error: Exception, wrap: Any) -> None:
+def test_a_temporary_failure_keeps_the_package(error: Exception, wrap: Any) -> None:
     """A lock, memory or a disk's state may pass: the package stays and is retried."""
     assert may_pass(FILE, wrap(error))
     assert may_pass(REMOTE, wrap(error))
 
 
 @pytest.mark.parametrize("error", LASTING, ids=str)
-def test_what_does_not_pass(error: Exception) -> None:
+def test_a_permanent_failure_drops_the_package(error: Exception) -> None:
     """A broken package stays broken: it is given up, and its rows are read again."""
     assert not may_pass(FILE, step_failed(error))
     assert not may_pass(REMOTE, step_failed(error))

@@ -32,7 +32,7 @@ def find_loads(tree: ast.Module) -> Iterator[str]:
     [source for source in read_package(DEFAULT_FOLDER) if source.room != "sandbox"],
     ids=lambda source: source.module,
 )
-def test_one_module_loads(source: Source) -> None:
+def test_only_one_module_loads(source: Source) -> None:
     """
     No other module attaches to dlt's pipeline, or extracts, normalizes, loads or runs it.
 

@@ -82,7 +82,7 @@ def test_a_copy_that_fails_leaves_the_one_before(
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]  # noqa: PTH208
 
 
-def test_places_that_are_refused(target: Target, tmp_path: Path) -> None:
+def test_unusable_places_for_a_copy_are_refused(target: Target, tmp_path: Path) -> None:
     """A destination without a file, a folder, and the warehouse itself are refused at once."""
     assert target.database is not None
     link = tmp_path / "link.duckdb"

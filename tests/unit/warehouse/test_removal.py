@@ -96,12 +96,12 @@ def chosen(table: str, columns: tuple[str, ...] = (), *values: tuple[Any, ...]) 
 # Conditions.
 
 
-def test_all_rows_of_an_account() -> None:
+def test_the_removal_of_an_account_matches_only_its_rows() -> None:
     """The condition never matches another account's rows."""
     assert rendered(chosen("roles")) == ('("account_id" = %s)', [7])
 
 
-def test_rows_that_a_full_refresh_did_not_bring() -> None:
+def test_a_full_refresh_removes_rows_that_it_did_not_bring() -> None:
     """Later loads do not match either, nor do rows before the bound, which were not read."""
     unseen = Unseen(("a", "b"), "17.5", date(2024, 1, 1))
     text, parameters = rendered(replace(chosen("invoices"), unseen=unseen))
@@ -117,14 +117,14 @@ def test_a_bound_does_not_matter_without_dates() -> None:
     assert rendered(replace(chosen("roles"), unseen=unseen))[1] == [7, "17.5"]
 
 
-def test_rows_by_id() -> None:
+def test_rows_are_chosen_by_a_list_of_ids() -> None:
     """The ids are one list."""
     text, parameters = rendered(choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1]))
     assert '"id" IN (%s, %s)' in text
     assert parameters == [7, 1, 3]
 
 
-def test_rows_by_several_columns() -> None:
+def test_rows_are_chosen_by_several_columns() -> None:
     """A report's year has two bounds."""
     year = (date(2024, 1, 1), date(2024, 12, 31))
     text, parameters = rendered(chosen("report_time_projects", ("from_date", "to_date"), year))
@@ -153,7 +153,9 @@ SYNC = "harvest-source sync"
         (4812, 5010, "0.2", True),
     ],
 )
-def test_the_guard(rows: int, total: int, limit: str, refused: bool) -> None:
+def test_the_guard_refuses_removals_above_the_limit(
+    rows: int, total: int, limit: str, refused: bool
+) -> None:
     """The guard refuses a removal of more than the limit and more than 25 rows."""
     if not refused:
         guard(INVOICES, rows, total, Decimal(limit), SYNC)
@@ -215,7 +217,7 @@ def kept(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
         return sql.select(DELETED_RECORDS, where, order_by=("parent_id", "id"))
 
 
-def test_rows_leave_with_everything_below_them(warehouse: Warehouse) -> None:
+def test_rows_are_removed_with_everything_below_them(warehouse: Warehouse) -> None:
     """Lines, payments, messages and their recipients go; other rows and accounts stay."""
     remove(warehouse, gone(1, 3))
     assert ids(warehouse) == [(7, 2), (8, 1)]
@@ -261,7 +263,7 @@ def test_rows_are_counted_before_they_go(warehouse: Warehouse) -> None:
         delete_rows(sql, chosen("roles"))
 
 
-def test_what_is_back_is_marked(warehouse: Warehouse) -> None:
+def test_restored_rows_are_marked(warehouse: Warehouse) -> None:
     """Only rows that are in their table again are marked, and only in the tables asked for."""
     remove(warehouse, gone(1, 2))
     with warehouse.sql() as sql:

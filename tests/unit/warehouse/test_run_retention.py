@@ -72,7 +72,7 @@ def age_loads(warehouse: Warehouse, at: datetime) -> None:
         sql.update("_dlt_loads", {"inserted_at": at}, EVERY_ROW)
 
 
-def test_old_runs_leave_but_those_that_tell_something(warehouse: Warehouse) -> None:
+def test_old_runs_are_deleted_unless_they_are_still_needed(warehouse: Warehouse) -> None:
     """The last run per table, the last with rows, the last of all, and all recent runs stay."""
     rows = [
         run("1", 250, clients=7, users=8),
@@ -89,7 +89,7 @@ def test_old_runs_leave_but_those_that_tell_something(warehouse: Warehouse) -> N
 
 
 @pytest.mark.rare
-def test_old_verifications_leave_but_the_last(warehouse: Warehouse) -> None:
+def test_old_verifications_are_deleted_except_the_last(warehouse: Warehouse) -> None:
     """The last one that found everything equal stays too."""
     rows = [verification("1", 200), verification("2", 150, "differs"), verification("3", 100, "x")]
     add(warehouse, VERIFY_RUNS, *rows)
@@ -98,7 +98,7 @@ def test_old_verifications_leave_but_the_last(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.rare
-def test_it_is_done_once_a_week(warehouse: Warehouse) -> None:
+def test_retention_runs_once_a_week(warehouse: Warehouse) -> None:
     """The working folder stores the time; one run with a clock ahead deletes nothing."""
     add(warehouse, SYNC_RUNS, run("1", 5, clients=7), run("2", 0, clients=7))
     forget_old_runs(warehouse, 90, now=NOW + 3650 * DAY)
@@ -112,7 +112,7 @@ def test_it_is_done_once_a_week(warehouse: Warehouse) -> None:
     assert ids(warehouse, SYNC_RUNS) == ["2", "3", "z"]
 
 
-def test_a_load_stays_as_long_as_a_row_names_it(warehouse: Warehouse) -> None:
+def test_a_load_is_kept_while_a_row_refers_to_it(warehouse: Warehouse) -> None:
     """Tables, histories and states name loads; of the rest, the newest and other sources' stay."""
     named = set(ids(warehouse, "invoices", LOAD_ID) + ids(warehouse, SYNC_RUNS, LOAD_ID))
     named |= set(
@@ -138,7 +138,7 @@ def test_a_load_stays_as_long_as_a_row_names_it(warehouse: Warehouse) -> None:
     assert left - named == {"10000", "10007"} | newest
 
 
-def test_the_newest_states_stay_and_restore_a_new_folder(warehouse: Warehouse) -> None:
+def test_the_newest_states_are_kept_and_restore_a_new_folder(warehouse: Warehouse) -> None:
     """They stay at any age: a run on another machine continues from the state."""
     pipeline = warehouse.pipeline
     for at in range(15):
@@ -152,7 +152,7 @@ def test_the_newest_states_stay_and_restore_a_new_folder(warehouse: Warehouse) -
     assert again.source_state["tried"] == 14
 
 
-def test_states_of_both_orders_and_of_each_schema_stay() -> None:
+def test_the_newest_states_by_either_order_are_kept_per_schema() -> None:
     """Two machines' clocks differ, and a pipeline may load other sources more often."""
     schema_of = {str(at): "harvest" if at < 20 else "github" for at in range(100)}
     rows: list[dict[str, Any]] = [
@@ -167,7 +167,7 @@ def test_states_of_both_orders_and_of_each_schema_stay() -> None:
 
 
 @pytest.mark.rare
-def test_what_stopped_is_done_by_the_next_run(warehouse: Warehouse) -> None:
+def test_an_interrupted_cleanup_is_finished_by_the_next_run(warehouse: Warehouse) -> None:
     """Nothing is recorded as done before it is done."""
     add(warehouse, SYNC_RUNS, run("1", 200, clients=7))
     rename(warehouse, VERIFY_RUNS, "away")

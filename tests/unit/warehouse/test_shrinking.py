@@ -42,7 +42,7 @@ def describe(path: Path, *tables: str) -> list[Any]:
         return [*found, *(connection.execute(CONTENT.format(t)).fetchall() for t in tables)]
 
 
-def test_free_room_is_given_back(tmp_path: Path) -> None:
+def test_free_space_is_given_back(tmp_path: Path) -> None:
     """The file is hardly larger than its rows; rows, comments, views and indexes are unchanged."""
     path, tables = tmp_path / "a.duckdb", ("harvest.t", "own.first")
     file = build(
@@ -97,7 +97,7 @@ def test_a_large_load_writes_only_what_has_changed(tmp_path: Path) -> None:
     assert read_slots(path) == [96_000, 100_000, 84_000, 20_000, 100_000]
 
 
-def test_the_few_rows_of_each_run_are_joined(tmp_path: Path) -> None:
+def test_small_row_groups_of_each_run_are_joined(tmp_path: Path) -> None:
     """Alone they would fill a block each; yet no run rewrites many groups."""
     path = tmp_path / "a.duckdb"
     for number in range(5):
@@ -108,7 +108,7 @@ def test_the_few_rows_of_each_run_are_joined(tmp_path: Path) -> None:
     assert read_slots(path) == [120_000, 120_000, 60_000, 6]
 
 
-def test_room_of_deleted_rows_is_given_back(tmp_path: Path) -> None:
+def test_space_of_deleted_rows_is_given_back(tmp_path: Path) -> None:
     """Half of each group's rows are deleted, but no block is free."""
     path = tmp_path / "a.duckdb"
     fill(path, 400_000)
@@ -133,7 +133,7 @@ def test_the_last_rows_of_a_table_are_moved_first() -> None:
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_rows_behind_groups_that_are_gone_are_found(tmp_path: Path, is_ours: bool) -> None:
+def test_rows_after_removed_groups_are_found(tmp_path: Path, is_ours: bool) -> None:
     """In a file of DuckDB 2's own format, row ids stay unchanged when groups are removed."""
     path = tmp_path / "a.duckdb"
     file = file_at(path)
@@ -162,7 +162,7 @@ def test_rows_behind_groups_that_are_gone_are_found(tmp_path: Path, is_ours: boo
         ),
     ],
 )
-def test_what_cannot_be_moved_stays(tmp_path: Path, made: str) -> None:
+def test_pinned_tables_are_not_moved(tmp_path: Path, made: str) -> None:
     """A table of another schema stays; so does one with keys, which DuckDB would find twice."""
     path = tmp_path / "a.duckdb"
     file, table = build(path, made), "own.t" if "own" in made else "harvest.t"
@@ -172,7 +172,9 @@ def test_what_cannot_be_moved_stays(tmp_path: Path, made: str) -> None:
     assert path.read_bytes() == content
 
 
-def test_little_free_room_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_free_space_is_not_worth_a_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is written for it."""
     monkeypatch.setattr(shrinking, "_WORTH_BYTES", 1 << 30)
     path = tmp_path / "a.duckdb"

@@ -100,7 +100,7 @@ def ids(sql: Sql, where: Condition = EVERY_ROW) -> list[int]:
     return sorted(row["id"] for row in sql.select("order", where, ("id",)))
 
 
-def test_rows_come_under_our_names(sql: Sql) -> None:
+def test_rows_have_the_column_names_of_the_schema(sql: Sql) -> None:
     """All columns of dlt's schema come under its names; values are exact."""
     (row,) = sql.select("order", Equals("id", 3))
     assert row.keys() == set(sql.columns_of("order"))
@@ -144,7 +144,7 @@ def test_a_digest_changes_with_any_value(sql: Sql, dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
-def test_a_page_has_the_digests_of_the_rows_that_came_of_it(sql: Sql, dialect: str) -> None:
+def test_a_page_and_its_loaded_rows_have_the_same_digests(sql: Sql, dialect: str) -> None:
     """A column that the page lacks is null; a value of another type is another value."""
     object.__setattr__(sql, "dialect", replace(sql.dialect, name=dialect))
     sql.update("order", {"paid": None}, Equals("id", 2))
@@ -183,7 +183,7 @@ def test_keys_come_as_numbers_and_days(sql: Sql, dialect: str) -> None:
     assert (empty.num_rows, some.num_rows, empty.schema) == (0, 1, some.schema)
 
 
-def test_counts(sql: Sql) -> None:
+def test_rows_are_counted_by_condition_and_by_value(sql: Sql) -> None:
     """All rows are counted, by condition, and by the values of a column."""
     assert sql.count("order") == 5
     assert sql.count("order", Equals("paid", True)) == 2
@@ -207,7 +207,9 @@ def test_counts(sql: Sql) -> None:
     ],
     ids=str,
 )
-def test_which_rows_fulfil_a_condition(sql: Sql, where: Condition, found: list[int]) -> None:
+def test_conditions_match_the_rows_that_duckdb_finds(
+    sql: Sql, where: Condition, found: list[int]
+) -> None:
     """The rows are those that DuckDB finds."""
     assert ids(sql, where) == found
 

@@ -33,14 +33,14 @@ def build(database: str | None = None, dataset: str = "harvest") -> Target:
     return build_target("duckdb", database, dataset, "harvest")
 
 
-def test_databases_have_schemas_of_their_own() -> None:
+def test_reserved_schema_names_are_refused() -> None:
     """PostgreSQL reserves every name with pg_; DuckDB reserves only two names."""
     assert build_target("duckdb", "a.duckdb", "pg_harvest", "harvest").dataset == "pg_harvest"
     with pytest.raises(ConfigError, match="system schema of postgres"):
         build_target("postgres", None, "PG_harvest", "harvest")
 
 
-def test_the_default_file(folder: Path) -> None:
+def test_the_default_file_is_in_the_current_folder(folder: Path) -> None:
     """It is in the current folder, and choosing it creates no file."""
     target = build()
     assert (target.database, target.warnings) == (Path(DATABASE), ())
@@ -80,7 +80,7 @@ def test_an_empty_database_is_no_warehouse() -> None:
     assert build().database == Path(DATABASE)
 
 
-def test_a_named_file_is_taken_as_it_is() -> None:
+def test_a_named_file_wins_over_an_earlier_warehouse() -> None:
     """An earlier warehouse beside it is ignored."""
     make_warehouse(EARLIER_DATABASE)
     target = build("mine.duckdb")
@@ -97,7 +97,7 @@ def test_a_named_file_is_taken_as_it_is() -> None:
         ("any.duckdb", "temp", "any"),
     ],
 )
-def test_a_collision_is_warned_of(database: str | None, dataset: str, catalog: str) -> None:
+def test_a_name_collision_is_warned_about(database: str | None, dataset: str, catalog: str) -> None:
     """The warning has the name that queries need."""
     (warning,) = build(database, dataset).warnings
     assert f"{catalog}.{dataset}.time_entries" in warning
