@@ -18,6 +18,8 @@ from harvest_source.sandbox import Request, Sandbox
 from tests.support.command import TOKEN, Run, start_command
 from tests.support.signing import CLIENT_SECRET, REFRESH_TOKEN, Say, app_settings, paste, sign_in
 
+pytestmark = pytest.mark.thorough
+
 REVOKE = ("auth", "revoke")
 
 

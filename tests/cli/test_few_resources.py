@@ -19,6 +19,8 @@ from tests.support.command import (
     start_command,
 )
 
+pytestmark = pytest.mark.thorough
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems set no such limit")
 
 

@@ -15,6 +15,8 @@ from tests.support.command import TOKEN, Run, start_command
 from tests.support.posts import Post, serving
 from tests.support.signing import REFRESH_TOKEN, Say, app_settings, paste, sign_in
 
+pytestmark = pytest.mark.thorough
+
 NOTIFY = "SOURCES__HARVEST__NOTIFY_URL"
 LOOK = ("auth", "status", "--check", "--all")
 

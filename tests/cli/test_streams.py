@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.command import run_shell
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize("command", ["tables", "tables --json", "--help"])
 def test_an_answer_that_cannot_be_printed_is_a_failure(tmp_path: Path, command: str) -> None:

@@ -15,6 +15,8 @@ from tests.support.command import Result, Run
 from tests.support.holders import reading, writing
 from tests.support.questions import make_warehouse
 
+pytestmark = pytest.mark.thorough
+
 COMMANDS: Final = {
     "sync": ("sync", "--table", "clients"),
     "check": ("check",),

@@ -44,6 +44,8 @@ from harvest_source.ask.worker import answer
 from harvest_source.clock import SystemClock
 from tests.support.limited import EXAMPLE, refuse_to_ask
 
+pytestmark = pytest.mark.thorough
+
 
 @dataclass
 class Work:

@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.questions import ORDINARY, REACHING_OUT, Faults, find_faults
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
