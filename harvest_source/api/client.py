@@ -236,7 +236,7 @@ class HarvestClient:
             parse=partial(request.parse_page, number),
             label=request.label_page(number),
             options=replace(
-                options, urgency=min(urgency, request.most_urgency), cancelled=cancelled
+                options, urgency=min(urgency, request.max_urgency), cancelled=cancelled
             ),
         )
 

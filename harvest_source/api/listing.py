@@ -41,7 +41,7 @@ class ListRequest:
     read_body: ReadBody | None = None
 
     @property
-    def most_urgency(self) -> float:
+    def max_urgency(self) -> float:
         """Upper bound of urgency: lists below a parent are many, and users look at others first."""
         return LEAST_URGENT if self.is_below_parent else math.inf
 

@@ -9,9 +9,9 @@ from harvest_source.cli.console import Console, print_figures, print_json, print
 from harvest_source.cli.json_log import log_findings
 from harvest_source.errors import counted
 from harvest_source.operations.verify_summary import (
+    format_figures,
+    format_share,
     name_check,
-    write_figures,
-    write_share,
 )
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def _show_checks(report: VerifyReport) -> None:
 def _describe_check(check: CheckSummary) -> tuple[str, ...]:
     return (
         name_check(check.check, check.currency),
-        *write_figures(check.check, check.here, check.there),
-        write_share(check),
+        *format_figures(check.check, check.here, check.there),
+        format_share(check),
         str(check.state),
     )
 
@@ -86,7 +86,7 @@ def _show_differences(differences: Sequence[Comparison]) -> None:
             (
                 name_check(each.check, each.currency),
                 each.where,
-                *write_figures(each.check, each.here, each.there),
+                *format_figures(each.check, each.here, each.there),
             )
             for each in differences
         ],

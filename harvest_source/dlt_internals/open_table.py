@@ -98,7 +98,7 @@ def _narrow(table: OpenTable, keys: pa.Table) -> tuple[pa.Table, str]:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _translating_errors() -> Iterator[None]:
     """
     Raise errors of the formats' libraries as dlt's: their own base classes are in optional
     packages.
@@ -179,7 +179,7 @@ class DeltaTable(_InFiles):
 
         known = set(self.columns.names)
         if new := [Field.from_arrow(each) for each in columns if each.name not in known]:
-            with _refusing():
+            with _translating_errors():
                 self._table.alter.add_columns(new)
 
     def replace(self, keys: pa.Table | None, rows: pa.Table | None) -> None:
@@ -192,7 +192,10 @@ class DeltaTable(_InFiles):
 
     def _exchange(self, keys: pa.Table | None, added: pa.Table) -> None:
         files = self.files
-        with _refusing(), FileExchange(self._table, self.file_system, added.schema) as exchange:
+        with (
+            _translating_errors(),
+            FileExchange(self._table, self.file_system, added.schema) as exchange,
+        ):
             if keys is not None and keys.num_rows:
                 wanted, by = _narrow(self, keys)
                 for file in files:
@@ -206,7 +209,7 @@ class DeltaTable(_InFiles):
         from deltalake import write_deltalake
 
         present = None if keys is None else take_present(self, keys)
-        with _refusing():
+        with _translating_errors():
             if present is not None and present.num_rows:
                 self._merge(present, added)
             elif added.num_rows:
@@ -248,12 +251,12 @@ class IcebergTable(_InFiles):
     def add_columns(self, columns: pa.Schema) -> None:
         known = {field.name for field in self._table.schema().fields}
         if new := [each for each in columns if each.name not in known]:
-            with _refusing(), self._table.update_schema() as update:
+            with _translating_errors(), self._table.update_schema() as update:
                 update.union_by_name(pa.schema(new))
 
     def replace(self, keys: pa.Table | None, rows: pa.Table | None) -> None:
         present = None if keys is None else take_present(self, keys)
-        with _refusing(), self._table.transaction() as transaction:
+        with _translating_errors(), self._table.transaction() as transaction:
             if present is not None and present.num_rows:
                 transaction.delete(_build_filter(present))
             if rows is not None and rows.num_rows:

@@ -58,7 +58,9 @@ def shows_all(task: Task) -> bool:
     any age, so it proves nothing.
     """
     endpoint = task.endpoint
-    is_all_or_nothing = endpoint.own or (endpoint.parent is not None and not endpoint.in_part)
+    is_all_or_nothing = endpoint.is_personal or (
+        endpoint.parent is not None and not endpoint.in_part
+    )
     sees_all = is_all_or_nothing or task.session.owner.is_administrator
     return sees_all and not task.session.server_clock.has_undated
 

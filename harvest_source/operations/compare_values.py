@@ -90,7 +90,9 @@ def read_values(
     name = table.endpoint.name
     if table.copy.count() > table.page_rows:
         return None
-    own = tuple(each for each in table.endpoint.record.own if workspace.has_column(name, each.name))
+    own = tuple(
+        each for each in table.endpoint.record.own_columns if workspace.has_column(name, each.name)
+    )
     names = [each.name for each in own]
     with workspace.warehouse.sql() as sql:
         rows = select_digests(sql, name, table.copy.all_rows(), ["id"], [names], digests)

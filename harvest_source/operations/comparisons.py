@@ -130,8 +130,8 @@ class Comparison:
             "currency": self.currency,
             "name": self.subject.name if self.subject else "",
             "client": self.subject.client if self.subject else "",
-            "here": write_plain(self.here),
-            "there": write_plain(self.there),
+            "here": format_plain(self.here),
+            "there": format_plain(self.there),
             "state": str(self.state),
             "detail": self.detail,
         }
@@ -172,6 +172,6 @@ def add_up(numbers: Iterable[Decimal]) -> Decimal:
     return total
 
 
-def write_plain(number: Decimal) -> str:
+def format_plain(number: Decimal) -> str:
     """All digits, without trailing zeros."""
     return format(EXACT.normalize(number), "f")

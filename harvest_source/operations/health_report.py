@@ -9,7 +9,7 @@ from typing import Any
 
 from harvest_source.auth.last_look import LastLook
 from harvest_source.exit_codes import ExitCode, choose_exit_code
-from harvest_source.operations.login import write_instant
+from harvest_source.operations.login import format_instant
 from harvest_source.operations.sign_in_status import SignInState, StatusReport
 
 _TAKEN = (
@@ -95,8 +95,8 @@ class SignInHealth:
             "place": str(self.place),
             "used": self.is_used,
             "needs_owner": self.needs_owner,
-            "worked_at": write_instant(self.look.worked_at),
-            "refused_since": write_instant(self.look.refused_since),
+            "worked_at": format_instant(self.look.worked_at),
+            "refused_since": format_instant(self.look.refused_since),
             "role_changes": [change.as_dict() for change in self.role_changes],
             "error": str(self.report.error) if self.report.error else None,
             "warnings": found["warnings"],

@@ -105,7 +105,7 @@ class LoginReport:
             "user": self.login.user,
             "roles": list(self.login.roles),
             "scope": self.login.scope,
-            "expires_at": write_instant(self.login.tokens.expires_at),
+            "expires_at": format_instant(self.login.tokens.expires_at),
             "accounts": [account_dict(each, self.login.account_id) for each in self.accounts],
             "vault": self.vault,
             "overruled_by": self.overruled_by,
@@ -250,7 +250,7 @@ def pick_account(accounts: Sequence[Account], wanted: object, ask: AskAccount) -
     raise ConfigError(msg)
 
 
-def write_instant(instant: datetime | None) -> str | None:
+def format_instant(instant: datetime | None) -> str | None:
     """*instant* in ISO 8601, to the second."""
     return instant.isoformat(timespec="seconds") if instant else None
 

@@ -104,7 +104,12 @@ class SameRows:
 
     def _can_tell(self, endpoint: Endpoint, rows: pa.Table) -> bool:
         stored = self.stored.get(endpoint.name)
-        if stored is None or not stored.is_told or endpoint.record.children or not rows.num_rows:
+        if (
+            stored is None
+            or not stored.detects_changes
+            or endpoint.record.children
+            or not rows.num_rows
+        ):
             return False
         new = set(rows.column_names) - {*stored.columns}
         is_empty = all(rows.column(name).null_count == rows.num_rows for name in new)

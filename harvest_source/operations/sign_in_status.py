@@ -20,7 +20,7 @@ from harvest_source.errors import AuthError, ConfigError, HarvestError
 from harvest_source.exit_codes import ExitCode
 from harvest_source.load.settings import build_connection, connect
 from harvest_source.notices import Notice
-from harvest_source.operations.login import SignInContext, account_dict, write_instant
+from harvest_source.operations.login import SignInContext, account_dict, format_instant
 
 
 class SignInState(StrEnum):
@@ -91,9 +91,9 @@ class StatusReport:
             "user": ", ".join(sorted(filter(None, names))),
             "roles": list(roles),
             "scope": login.scope if login else "",
-            "expires_at": write_instant(self.tokens.expires_at if self.tokens else None),
-            "refreshed_at": write_instant(self.tokens.obtained_at if self.tokens else None),
-            "signed_in_at": write_instant(login.signed_in_at if login else None),
+            "expires_at": format_instant(self.tokens.expires_at if self.tokens else None),
+            "refreshed_at": format_instant(self.tokens.obtained_at if self.tokens else None),
+            "signed_in_at": format_instant(login.signed_in_at if login else None),
             "vault": self.vault,
             "key": self.key,
             "profiles": list(self.profiles),

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
-from harvest_source.operations.comparisons import ALL, EXACT, Comparison, State, add_up, write_plain
+from harvest_source.operations.comparisons import (
+    ALL,
+    EXACT,
+    Comparison,
+    State,
+    add_up,
+    format_plain,
+)
 
 UNITS: Final = {
     "rows": "tables",
@@ -97,13 +104,13 @@ class CheckSummary:
             "account_id": self.account_id,
             "check": self.check,
             "currency": self.currency,
-            "here": write_plain(self.here),
-            "there": write_plain(self.there),
-            "difference": write_plain(self.difference),
+            "here": format_plain(self.here),
+            "there": format_plain(self.there),
+            "difference": format_plain(self.difference),
             "compared": self.compared,
             "figures": self.figures,
             "unit": self.unit,
-            "share": write_plain(self.share),
+            "share": format_plain(self.share),
             "differing": self.differing,
             "state": str(self.state),
         }
@@ -167,7 +174,7 @@ def name_check(check: str, currency: str = "") -> str:
     return f"{name}, {currency}" if currency else name
 
 
-def write_figures(check: str, here: Decimal, there: Decimal) -> Iterator[str]:
+def format_figures(check: str, here: Decimal, there: Decimal) -> Iterator[str]:
     """Here, Harvest and the difference in all digits; hours and money with two decimals or more."""
     for figure in (here, there, EXACT.subtract(here, there)):
         text = f"{figure:,f}"
@@ -178,7 +185,7 @@ def write_figures(check: str, here: Decimal, there: Decimal) -> Iterator[str]:
         yield f"{whole}.{decimals}" if decimals else whole
 
 
-def write_share(check: CheckSummary) -> str:
+def format_share(check: CheckSummary) -> str:
     """How much was compared, rounded down: 100 % only where nothing is left out."""
     if check.compared >= check.figures:
         return f"all {check.figures:,}"

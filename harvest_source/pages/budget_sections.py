@@ -13,10 +13,10 @@ from harvest_source.pages.filters import Key
 from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.words import (
+    format_share,
     write_day,
     write_hours,
     write_money,
-    write_share,
 )
 
 _MOST_BARS: Final = 30
@@ -75,7 +75,7 @@ def _describe_budget(row: Row) -> str:
         )
     else:
         amount = f"{row['spent']:,.0f} of {write_hours(row['budget'])}"
-    share = write_share(row["share"]) if row["share"] is not None else ""
+    share = format_share(row["share"]) if row["share"] is not None else ""
     monthly = ", monthly" if row["is_monthly"] else ""
     end = f", runs out {write_day(row['runs_out_on'])}" if row["runs_out_on"] else ""
     return f"{share}: {amount.strip()}{monthly}{end}"
@@ -130,7 +130,7 @@ def _trace(budget: Row, months: Sequence[Row], as_of: date) -> Iterator[Row]:
     share = budget["share"]
     text = f"{title}: {_describe_budget(budget)}"
     here = {"day": as_of.isoformat(), "share": share}
-    yield base | here | {"note": write_share(share), "text": text}
+    yield base | here | {"note": format_share(share), "text": text}
     out = budget["runs_out_on"]
     if out is not None and out > as_of >= last:
         outlook = {"title": title, "kind": "outlook"}

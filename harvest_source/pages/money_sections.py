@@ -10,11 +10,11 @@ from harvest_source.pages.drawing import draw
 from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section, Table
 from harvest_source.pages.words import (
+    format_share,
     write_day,
     write_hours,
     write_money,
     write_month,
-    write_share,
 )
 
 
@@ -164,8 +164,8 @@ def _mark_margin(row: Row) -> Row:
     is_whole = part > 0.9995
     state = "a loss" if share < 0 else "all hours known" if is_whole else "a part of the hours"
     note = (
-        f"{write_share(share)}: {write_money(row['margin'])} of {write_money(row['revenue'])} "
-        f"{row['currency']}" + ("" if is_whole else f", {write_share(part)} of hours")
+        f"{format_share(share)}: {write_money(row['margin'])} of {write_money(row['revenue'])} "
+        f"{row['currency']}" + ("" if is_whole else f", {format_share(part)} of hours")
     )
     label = f"{row['client'] or 'no client'}, {row['currency']}"
     return {

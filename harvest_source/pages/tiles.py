@@ -11,7 +11,7 @@ from harvest_source.pages.filters import Choices
 from harvest_source.pages.marts import Row
 from harvest_source.pages.money_sections import sum_open
 from harvest_source.pages.section import Page
-from harvest_source.pages.words import write_hours, write_money, write_share
+from harvest_source.pages.words import format_share, write_hours, write_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ def build_tiles(page: Page) -> tuple[Tile, ...]:
         ),
         Tile(
             "Billable",
-            write_share(hours["billable"] / total) if total else "-",
+            format_share(hours["billable"] / total) if total else "-",
             f"{write_hours(hours['billable'])}",
         ),
         Tile(
             "Utilization",
-            write_share(capacity["worked"] / available) if available else "-",
+            format_share(capacity["worked"] / available) if available else "-",
             f"of {write_hours(available)} available, all clients",
         ),
     ]

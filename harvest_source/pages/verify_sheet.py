@@ -13,9 +13,9 @@ from harvest_source.operations.comparisons import ALL, Comparison, State, add_up
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.verify_summary import (
     CheckSummary,
+    format_figures,
+    format_share,
     name_check,
-    write_figures,
-    write_share,
 )
 from harvest_source.pages.html import (
     build_page,
@@ -121,8 +121,8 @@ def _build_checks(checks: Sequence[CheckSummary]) -> str:
         [
             (
                 name_check(each.check, each.currency),
-                *write_figures(each.check, each.here, each.there),
-                f"{write_share(each)} {each.unit}",
+                *format_figures(each.check, each.here, each.there),
+                f"{format_share(each)} {each.unit}",
                 str(each.state),
             )
             for each in checks
@@ -212,20 +212,20 @@ def _build_rows(
 ) -> str:
     """Build a table of every figure, and of their *total* if there is one."""
     rows = [
-        (*key(each), *write_figures(each.check, each.here, each.there), each.detail)
+        (*key(each), *format_figures(each.check, each.here, each.there), each.detail)
         for each in found
     ]
     states = [_mark(each.state) for each in found]
     if total is not None:
-        figures = write_figures(total.check, total.here, total.there)
-        note = f"compared: {write_share(total)}"
+        figures = format_figures(total.check, total.here, total.there)
+        note = f"compared: {format_share(total)}"
         rows.append(("Sum", *("" for _ in names[1:]), *figures, note))
         states.append("total")
     return build_table((*names, *_FIGURES, _NOTE), rows, numbers=_FIGURES, states=states)
 
 
-def _write(check: str, here: Decimal, there: Decimal, is_told: bool) -> tuple[str, ...]:
-    return tuple(write_figures(check, here, there)) if is_told else ("", "", "")
+def _write(check: str, here: Decimal, there: Decimal, detects_changes: bool) -> tuple[str, ...]:
+    return tuple(format_figures(check, here, there)) if detects_changes else ("", "", "")
 
 
 def _mark(state: State) -> str:

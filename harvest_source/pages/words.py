@@ -31,7 +31,7 @@ def write_money(amount: float, *, cents: bool = False) -> str:
     return f"{amount:z,.2f}" if cents else f"{amount:z,.0f}"
 
 
-def write_share(share: float) -> str:
+def format_share(share: float) -> str:
     """
     Write a share: ``87 %``. Only an exact 0 or 1 is 0 % or 100 %; those next to them are 1, 99 or
     101 %, and the same below 0.

@@ -14,10 +14,10 @@ from harvest_source.pages.filters import Key
 from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.words import (
+    format_share,
     write_day,
     write_hours,
     write_month,
-    write_share,
 )
 
 _MOST_WEEKS: Final = 60
@@ -96,7 +96,7 @@ def _label_person(name: str, capacity: float | None) -> str:
 
 def _describe_week(row: Row, *, by_month: bool) -> str:
     when = write_month(row["period"]) if by_month else f"week of {write_day(row['period'])}"
-    share = write_share(row["worked"] / row["available"])
+    share = format_share(row["worked"] / row["available"])
     off = f", {write_hours(row['off'])} off" if row["off"] else ""
     return (
         f"{row['person']}, {when}: {write_hours(row['worked'])} of "
@@ -116,7 +116,7 @@ def build_mix(page: Page) -> Section:
         for rank, (kind, hours) in enumerate(
             (("Billable", row["billable"]), ("Not billable", row["other"]))
         ):
-            note = {"note": write_share(share), "top": total} if rank == 0 and total else {}
+            note = {"note": format_share(share), "top": total} if rank == 0 and total else {}
             text = f"{period}, {kind.lower()}: {write_hours(hours)} of {write_hours(total)}"
             rows.append(
                 {"period": period, "kind": kind, "rank": rank, "hours": hours, "text": text} | note

@@ -92,7 +92,7 @@ class Record:
         return frozenset((*(column.name for column in self.columns), *arrays))
 
     @property
-    def own(self) -> tuple[Column, ...]:
+    def own_columns(self) -> tuple[Column, ...]:
         """The columns not copied from another record: ``client__id``, but not ``client__name``."""
         ids = {each.name for each in self.columns if each.of}
         return tuple(

@@ -136,7 +136,7 @@ class Endpoint:
     """Statuses that mean a parent is gone, or has no such list."""
     volatile: tuple[str, str] | None = None
     """A filter for rows that change without a new ``updated_at``: read again every run."""
-    own: bool = False
+    is_personal: bool = False
     """Everyone sees all of it: it is about the person whose token asks."""
     in_part: bool = False
     """What is shown below a parent depends on the role; other lists show all, or give a 403."""

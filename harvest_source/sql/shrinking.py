@@ -62,7 +62,7 @@ def count_rows(table: str) -> str:
     return f"SELECT count(*) FROM {table}"  # noqa: S608 - quoted names
 
 
-def find_last_row(table: str) -> str:
+def find_last_row_id(table: str) -> str:
     """The largest row id of a *table*, quoted; null if it has no row."""
     return f"SELECT max(rowid) FROM {table}"  # noqa: S608 - quoted names
 

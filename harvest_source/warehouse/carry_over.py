@@ -19,7 +19,7 @@ from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.stored_state import read_local
 
 _CARRIED: Final = "harvest_source_carried_over"
-_TODAYS: Final = 1
+_UPGRADE: Final = 1
 """Version of the upgrade; increase it with each change of this module that old warehouses need."""
 
 _DATED: Final = ((SYNC_RUNS, "id", "ended_at"), (DELETED_RECORDS, "_dlt_id", "detected_at"))
@@ -39,12 +39,12 @@ def carry_over(folder: PipelineFolder) -> list[str]:
     """
     warnings = rename_columns(folder)
     pipeline = folder.pipeline
-    if pipeline.default_schema_name is None or read_local(pipeline, _CARRIED) == _TODAYS:
+    if pipeline.default_schema_name is None or read_local(pipeline, _CARRIED) == _UPGRADE:
         return warnings
     if pipeline.destination.destination_type in PLAIN_SQL:
         with pipeline.destination_client() as client:
             _mend_load_ids(Sql(sql_client_of(client), pipeline.default_schema))
-    pipeline.set_local_state_val(_CARRIED, _TODAYS)
+    pipeline.set_local_state_val(_CARRIED, _UPGRADE)
     return warnings
 
 

@@ -31,12 +31,12 @@ class StoredRows:
         rows: Account and id of each row, once; digests of its ``updated_at`` and its whole content;
             and how many rows have that key.
         columns: The columns that the content digest covers, including the key.
-        is_told: Whether that digest detects changed content. Otherwise it covers the key alone.
+        detects_changes: Whether that digest detects changed content, or covers the key alone.
     """
 
     rows: pa.Table
     columns: tuple[str, ...]
-    is_told: bool = True
+    detects_changes: bool = True
     _by_account: dict[int, pa.Table] = field(default_factory=dict, repr=False, compare=False)
 
     def find_contents(self, account_id: int, ids: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -78,10 +78,10 @@ def read_digests(
         where: Condition = AnyOf(*(each.condition_of(slices, names) for each, slices in parts))
         if ids is not None:
             where = AllOf(OneOf("id", ids), where)
-        content, is_told = [each for each in names if each not in excluded], True
+        content, detects_changes = [each for each in names if each not in excluded], True
         if flag is not None and flag[0] not in names:
             # It is unknown which rows change by themselves: only new rows are detected.
-            content, is_told = ["id"], False
+            content, detects_changes = ["id"], False
         elif flag is not None:
             where = AllOf(where, AnyOf(Equals(flag[0], False), Equals(flag[0], None)))
         groups = (["updated_at"], content)
@@ -90,7 +90,9 @@ def read_digests(
     wanted = [*((each, "max") for each in _DIGESTS), ("id", "count")]
     once = found.group_by(_KEY, use_threads=False).aggregate(wanted)
     once = once.select([*_KEY, *(f"{each}_max" for each in _DIGESTS), "id_count"])
-    return StoredRows(once.rename_columns([*_KEY, *_DIGESTS, _ROWS]), tuple(content), is_told)
+    return StoredRows(
+        once.rename_columns([*_KEY, *_DIGESTS, _ROWS]), tuple(content), detects_changes
+    )
 
 
 def compare_digests(before: pa.Table, after: pa.Table) -> pa.Table:

@@ -18,4 +18,4 @@ def find_newest_load(sql: Sql) -> str:
 
     Load ids are timestamps and grow. A load has created our own tables, so there is always one.
     """
-    return str(sql.find_last(sql.schema.loads_table_name, "load_id"))
+    return str(sql.find_highest(sql.schema.loads_table_name, "load_id"))

@@ -44,7 +44,7 @@ def forget_old_runs(warehouse: Warehouse, days: int, *, now: datetime) -> None:
         return
     # Do not read before the transaction: SQLAlchemy begins one with the first query.
     with warehouse.sql() as sql, sql.transaction():
-        newest = sql.find_last(SYNC_RUNS, "started_at")
+        newest = sql.find_highest(SYNC_RUNS, "started_at")
         # A clock that is temporarily ahead must not make every row look old.
         before = min(now, parse_time(newest) if newest else now) - timedelta(days=days)
         _forget_runs(sql, before)

@@ -290,7 +290,7 @@ def _find_dropped(connection: duckdb.DuckDBPyConnection, table: Table) -> list[t
     the ids of a group. Gaps in the ids are taken for dropped groups, the longest first, until all
     slots have an id. If that is wrong, other rows are moved, and nothing is lost.
     """
-    ((last_row,),) = connection.execute(shrinking.find_last_row(table.name)).fetchall()
+    ((last_row,),) = connection.execute(shrinking.find_last_row_id(table.name)).fetchall()
     left = 0 if last_row is None else last_row + 1 - table.slots
     if left <= 0:
         return []

@@ -227,7 +227,7 @@ class Sql:
         with self.client.execute_query(text, *parameters) as cursor:
             return list(cursor.fetchall())
 
-    def find_last(self, table: str, column: str) -> Any:
+    def find_highest(self, table: str, column: str) -> Any:
         """The highest value of *column*; None without rows."""
         limit = limit_clause(self.client, 1)
         query = statements.select(

@@ -79,7 +79,7 @@ class Warehouse:
         self._connections = SqlConnections(
             lambda: self.pipeline.sql_client(), lambda: self.schema, self._held
         )
-        self.file = _build_file(target, clock or SystemClock(), wait_s, self._tell_of_holder)
+        self.file = _build_file(target, clock or SystemClock(), wait_s, self._warn_of_holder)
         with _checked(self.file, stays_open):
             self._activity.go_on()
             self._folder = PipelineFolder(target, on_warning)
@@ -88,7 +88,7 @@ class Warehouse:
         for warning in filter(None, (*target.warnings, *describe_unused(target), renamed)):
             on_warning(warning)
 
-    def _tell_of_holder(self, holder: str) -> None:
+    def _warn_of_holder(self, holder: str) -> None:
         self._activity.wait_for(holder)
         self._on_warning(f"{self.target} was in use by {holder}; this run waited for it.")
 

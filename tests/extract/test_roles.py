@@ -10,7 +10,7 @@ from tests.support.simulation import DAY, HOUR
 
 SMALL = {"entries": 120, "invoices": 6, "estimates": 4, "expenses": 20}
 DEFAULT = [e.name for e in DEFAULT_ENDPOINTS]
-EVERYTHING = [e.name for e in ENDPOINTS if not e.own]
+EVERYTHING = [e.name for e in ENDPOINTS if not e.is_personal]
 MEMBERS = {"time_entries", "expenses", "company"}
 """Default tables that a member may read."""
 MANAGERS = MEMBERS | {

@@ -49,7 +49,7 @@ def test_values_a_destination_cannot_hold_are_not_differences(
 
 def test_columns_copied_from_other_records_are_not_a_records_own() -> None:
     """The other record's id is the record's own; so is an object that is not a record."""
-    names = {each.name for each in TIME_ENTRY.own}
+    names = {each.name for each in TIME_ENTRY.own_columns}
     assert {"user__id", "client__id", "invoice__id", "external_reference__service"} <= names
     assert not {"client__name", "task_assignment__hourly_rate", "invoice__number"} & names
-    assert "client__name" not in {each.name for each in INVOICE.own}
+    assert "client__name" not in {each.name for each in INVOICE.own_columns}

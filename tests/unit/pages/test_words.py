@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harvest_source.pages.words import write_hours, write_money, write_share
+from harvest_source.pages.words import format_share, write_hours, write_money
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ from harvest_source.pages.words import write_hours, write_money, write_share
 )
 def test_only_nothing_is_0_and_only_the_whole_is_100_percent(share: float, text: str) -> None:
     """A budget that is overrun by 0.4 % does not read as exactly full, nor a small loss as none."""
-    assert write_share(share) == text
+    assert format_share(share) == text
 
 
 @pytest.mark.parametrize("toward", [0, 2])
 def test_the_last_bits_of_a_share_do_not_count(toward: int) -> None:
     """Sums of floats err in them, so a budget that is exactly full may be off by one."""
-    assert write_share(math.nextafter(1, toward)) == "100 %"
+    assert format_share(math.nextafter(1, toward)) == "100 %"
 
 
 def test_nothing_has_no_minus() -> None:
