@@ -11,6 +11,7 @@ from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit import mend_account
 from harvest_source.operations.comparisons import COUNTED, Comparison, find_root_table, find_windows
+from harvest_source.operations.exclusion_marks import exclude_what_is_lacking
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import ReadStrategy
@@ -20,18 +21,24 @@ from harvest_source.warehouse.removal import end_versions
 
 def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
     """
-    Read what *differing* names again, and remove what is gone.
+    Read what *differing* names again, and remove what is gone, account by account.
+
+    The rows of one account keep the columns that those of another lack.
 
     Raises:
         DestinationError: The destination refused.
     """
-    whole = [each for each in differing if _is_whole(each)]
-    others = [each for each in differing if each not in whole]
     for session in workspace.open_sessions():
-        ours = [each for each in others if each.account_id == session.account_id]
+        ours = [each for each in differing if each.account_id == session.account_id]
         if ours:
-            _mend_account(workspace, session, ours)
-    _mend_children(workspace, others)
+            _mend_account(exclude_what_is_lacking(workspace, session.account_id), session, ours)
+
+
+def _mend_account(workspace: Workspace, session: Session, differing: Sequence[Comparison]) -> None:
+    whole = [each for each in differing if _is_whole(each)]
+    if others := [each for each in differing if each not in whole]:
+        _mend_slices(workspace, session, others)
+        _mend_children(workspace, others)
     # After array elements without a row were removed: the row brings its own.
     if whole:
         places = [(find_root_table(each), each.account_id) for each in whole]
@@ -44,7 +51,7 @@ def _is_whole(each: Comparison) -> bool:
     return endpoint is not None and endpoint.strategy is ReadStrategy.WHOLE
 
 
-def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Comparison]) -> None:
+def _mend_slices(workspace: Workspace, session: Session, ours: Sequence[Comparison]) -> None:
     slices: dict[str, list[Slice]] = defaultdict(list)
     counted: dict[str, list[Comparison]] = defaultdict(list)
     for each in ours:

@@ -19,7 +19,6 @@ from harvest_source.operations.accounts import open_accounts
 from harvest_source.operations.audit_tables import was_read_to_end
 from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State
-from harvest_source.operations.exclusion_marks import exclude_what_is_lacking
 from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_owed
@@ -174,7 +173,7 @@ def _mend_all(
         if not differing and not doubtful:
             break
         corrected = audit.corrected
-        _mend(workspace, [*differing, *doubtful])
+        mend(workspace, [*differing, *doubtful])
         if not differing and audit.corrected == corrected:
             break
         is_mended = True
@@ -184,10 +183,3 @@ def _mend_all(
         if [each for each in found if each.state is State.DIFFERS] == differing:
             break
     return found, is_mended
-
-
-def _mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
-    """Mend account by account: an account's rows keep columns that another account's rows lack."""
-    for account_id in sorted({each.account_id for each in differing}):
-        ours = [each for each in differing if each.account_id == account_id]
-        mend(exclude_what_is_lacking(workspace, account_id), ours)

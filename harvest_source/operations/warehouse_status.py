@@ -44,7 +44,7 @@ from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.schema.run_record import RunRecord, find_last_read, find_unread
-from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_highest
+from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_last
 from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target, build_target
@@ -254,7 +254,7 @@ def _read_verified(warehouse: Warehouse, sql: Sql) -> VerifyRecord | None:
     """The last verification on record."""
     if not warehouse.has_table(VERIFY_RUNS):
         return None
-    return find_highest(sql.select(VERIFY_RUNS, EVERY_ROW, VERIFY_COLUMNS))
+    return find_last(sql.select(VERIFY_RUNS, EVERY_ROW, VERIFY_COLUMNS))
 
 
 def _list_places(

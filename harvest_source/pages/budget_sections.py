@@ -13,10 +13,10 @@ from harvest_source.pages.filters import Key
 from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.words import (
+    format_day,
+    format_hours,
+    format_money,
     format_share,
-    write_day,
-    write_hours,
-    write_money,
 )
 
 _MOST_BARS: Final = 30
@@ -52,7 +52,7 @@ def build_budgets(page: Page) -> Section:
         "budgets",
         "Budgets",
         "How much of the budgets of active projects is spent, as of "
-        f"{write_day(page.choices.as_of)}; of monthly budgets, this month. A budget runs out if "
+        f"{format_day(page.choices.as_of)}; of monthly budgets, this month. A budget runs out if "
         "the coming weeks are like the last four full ones.",
         chart=draw(charts.draw_budgets(rows), "Budgets spent") if rows else "",
         notes=tuple(notes),
@@ -71,13 +71,13 @@ def _name_project(row: Row) -> str:
 def _describe_budget(row: Row) -> str:
     if row["unit"] == "money":
         amount = (
-            f"{write_money(row['spent'])} of {write_money(row['budget'])} {row['currency'] or ''}"
+            f"{format_money(row['spent'])} of {format_money(row['budget'])} {row['currency'] or ''}"
         )
     else:
-        amount = f"{row['spent']:,.0f} of {write_hours(row['budget'])}"
+        amount = f"{row['spent']:,.0f} of {format_hours(row['budget'])}"
     share = format_share(row["share"]) if row["share"] is not None else ""
     monthly = ", monthly" if row["is_monthly"] else ""
-    end = f", runs out {write_day(row['runs_out_on'])}" if row["runs_out_on"] else ""
+    end = f", runs out {format_day(row['runs_out_on'])}" if row["runs_out_on"] else ""
     return f"{share}: {amount.strip()}{monthly}{end}"
 
 
@@ -135,7 +135,7 @@ def _trace(budget: Row, months: Sequence[Row], as_of: date) -> Iterator[Row]:
     if out is not None and out > as_of >= last:
         outlook = {"title": title, "kind": "outlook"}
         yield outlook | here
-        yield outlook | {"day": out.isoformat(), "share": 1.0, "out": write_day(out), "text": text}
+        yield outlook | {"day": out.isoformat(), "share": 1.0, "out": format_day(out), "text": text}
 
 
 def _month_end(first: date) -> date:

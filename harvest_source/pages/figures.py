@@ -12,7 +12,7 @@ from datetime import datetime
 from harvest_source.pages.filters import Filters, Key
 from harvest_source.pages.marts import Marts, Row
 from harvest_source.schema.own_tables import SYNC_RUNS, VERIFY_RUNS
-from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_highest
+from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_last
 
 
 def _number(expression: str) -> str:
@@ -253,4 +253,4 @@ def read_verified(marts: Marts) -> VerifyRecord | None:
         return None
     names = ", ".join(VERIFY_COLUMNS)
     text = f"SELECT {names} FROM {marts.table(VERIFY_RUNS)}"
-    return find_highest(marts.rows(text, (), VERIFY_COLUMNS))
+    return find_last(marts.rows(text, (), VERIFY_COLUMNS))

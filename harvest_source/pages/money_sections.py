@@ -10,11 +10,11 @@ from harvest_source.pages.drawing import draw
 from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section, Table
 from harvest_source.pages.words import (
+    format_day,
+    format_hours,
+    format_money,
+    format_month,
     format_share,
-    write_day,
-    write_hours,
-    write_money,
-    write_month,
 )
 
 
@@ -29,12 +29,12 @@ def build_uninvoiced(page: Page) -> Section:
     groups = {each: groups[each] for each in page.choices.sort_currencies(groups)}
     notes = []
     if unrated := sum(row["unrated_hours"] or 0 for row in found):
-        notes.append(f"{write_hours(unrated)} have no billable rate: their amounts are missing.")
+        notes.append(f"{format_hours(unrated)} have no billable rate: their amounts are missing.")
     if unknown := sum(row["unknown_fees"] or 0 for row in found):
         notes.append(f"{counted(int(unknown), 'fixed fee')} without an amount.")
     if beyond := [row for row in found if row["beyond"]]:
         said = ", ".join(
-            f"{row['client']} {write_money(row['beyond'])} {row['currency']}" for row in beyond
+            f"{row['client']} {format_money(row['beyond'])} {row['currency']}" for row in beyond
         )
         notes.append(f"Invoiced beyond the fixed fee, and not subtracted from anything: {said}.")
     if not groups:
@@ -42,7 +42,7 @@ def build_uninvoiced(page: Page) -> Section:
     return Section(
         "uninvoiced",
         "Uninvoiced and work in progress",
-        f"Billable work that is on no invoice, as of {write_day(page.choices.as_of)}: time at its "
+        f"Billable work that is on no invoice, as of {format_day(page.choices.as_of)}: time at its "
         "rates, what is left of fixed fees, and expenses. Amounts on drafts are shown beside it. "
         "Each currency has its own axis.",
         chart=draw(charts.draw_uninvoiced(groups), "Uninvoiced by client") if groups else "",
@@ -56,9 +56,9 @@ def sum_open(row: Row) -> float:
 
 def _split(row: Row) -> Iterator[Row]:
     label, currency = row["client"] or "no client", row["currency"]
-    drafts = f", {write_money(row['drafts'])} on drafts" if row["drafts"] else ""
+    drafts = f", {format_money(row['drafts'])} on drafts" if row["drafts"] else ""
     age = f", oldest {row['oldest_days']:,} days" if row["oldest_days"] else ""
-    note = f"{write_money(sum_open(row))} {currency}{drafts}{age}"
+    note = f"{format_money(sum_open(row))} {currency}{drafts}{age}"
     kinds = (
         ("Time", "time"),
         ("Fixed fees", "fee"),
@@ -67,7 +67,7 @@ def _split(row: Row) -> Iterator[Row]:
     )
     for rank, (kind, name) in enumerate(kinds):
         amount = row[name] or 0.0
-        text = f"{label}, {kind.lower()}: {write_money(amount)} {currency}"
+        text = f"{label}, {kind.lower()}: {format_money(amount)} {currency}"
         yield {
             "label": label,
             "kind": kind,
@@ -83,7 +83,7 @@ def build_ageing(page: Page) -> Section:
     title, about = (
         "Invoice ageing",
         "Amounts due on open invoices, by how long they have been due, as of "
-        f"{write_day(page.choices.as_of)}.",
+        f"{format_day(page.choices.as_of)}.",
     )
     if found is None:
         return Section("ageing", title, about, notes=("Invoices are switched off in Harvest.",))
@@ -106,9 +106,9 @@ def build_ageing(page: Page) -> Section:
                 row["client"] or "",
                 row["bucket"],
                 f"{row['invoices']:,}",
-                write_money(row["due"], cents=True),
+                format_money(row["due"], cents=True),
                 row["currency"] or "",
-                write_day(row["oldest_due_date"]) if row["oldest_due_date"] else "",
+                format_day(row["oldest_due_date"]) if row["oldest_due_date"] else "",
             )
             for row in overdue
         ),
@@ -127,8 +127,8 @@ def build_ageing(page: Page) -> Section:
 def _sum_bucket(bucket: str, rows: Sequence[Row], currency: str) -> Row:
     due = sum(row["due"] for row in rows)
     invoices = int(sum(row["invoices"] for row in rows))
-    text = f"{bucket}: {write_money(due)} {currency}, {counted(invoices, 'invoice')}"
-    return {"bucket": bucket, "due": due, "note": write_money(due), "text": text}
+    text = f"{bucket}: {format_money(due)} {currency}, {counted(invoices, 'invoice')}"
+    return {"bucket": bucket, "due": due, "note": format_money(due), "text": text}
 
 
 def build_margins(page: Page) -> Section:
@@ -150,7 +150,7 @@ def build_margins(page: Page) -> Section:
     return Section(
         "margins",
         "Margin by client",
-        f"Revenue less cost, as a share of revenue, {write_month(first)} to {write_month(last)}, "
+        f"Revenue less cost, as a share of revenue, {format_month(first)} to {format_month(last)}, "
         "of all people, as Harvest's profitability report defines it. Only months in which every "
         "rate is known count; a pale bar means that there are others.",
         chart=draw(charts.draw_margins(rows), "Margin by client") if rows else "",
@@ -164,7 +164,7 @@ def _mark_margin(row: Row) -> Row:
     is_whole = part > 0.9995
     state = "a loss" if share < 0 else "all hours known" if is_whole else "a part of the hours"
     note = (
-        f"{format_share(share)}: {write_money(row['margin'])} of {write_money(row['revenue'])} "
+        f"{format_share(share)}: {format_money(row['margin'])} of {format_money(row['revenue'])} "
         f"{row['currency']}" + ("" if is_whole else f", {format_share(part)} of hours")
     )
     label = f"{row['client'] or 'no client'}, {row['currency']}"
@@ -198,9 +198,9 @@ def _explain_margin(row: Row) -> str:
     if row["unexchanged"]:
         reasons.append(f"no exchange rate of {row['currency']}")
     if row["uncosted_hours"]:
-        reasons.append(f"{write_hours(row['uncosted_hours'])} without a cost rate")
+        reasons.append(f"{format_hours(row['uncosted_hours'])} without a cost rate")
     if row["unrated_hours"]:
-        reasons.append(f"{write_hours(row['unrated_hours'])} without a billable rate")
+        reasons.append(f"{format_hours(row['unrated_hours'])} without a billable rate")
     if row["unknown_fees"]:
         reasons.append("a fixed fee or its dates are missing")
     return " and ".join(reasons[:2]) or "no month is known"

@@ -18,7 +18,7 @@ from harvest_source.pages.html import (
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.sections import build_sections
 from harvest_source.pages.tiles import Tile, build_tiles
-from harvest_source.pages.words import write_day
+from harvest_source.pages.words import format_day
 
 
 def write_report(path: Path, page: Page) -> None:
@@ -77,7 +77,7 @@ def describe_report(page: Page) -> list[str]:
     chosen += [people.get(key, str(key[1])) for key in filters.people]
     return [
         page.period,
-        f"as of {write_day(choices.as_of)}",
+        f"as of {format_day(choices.as_of)}",
         f"account {', '.join(accounts)}",
         *([f"only {', '.join(chosen)}"] if chosen else []),
         *([f"only {filters.currency}"] if filters.currency else []),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harvest_source.pages.filters import Choices, Filters
 from harvest_source.pages.marts import Marts
-from harvest_source.pages.words import write_day
+from harvest_source.pages.words import format_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Page:
     @property
     def period(self) -> str:
         """The period, written for people."""
-        return f"{write_day(self.filters.start)} to {write_day(self.filters.end)}"
+        return f"{format_day(self.filters.start)} to {format_day(self.filters.end)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from harvest_source.pages.filters import Choices
 from harvest_source.pages.marts import Row
 from harvest_source.pages.money_sections import sum_open
 from harvest_source.pages.section import Page
-from harvest_source.pages.words import format_share, write_hours, write_money
+from harvest_source.pages.words import format_hours, format_money, format_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ def build_tiles(page: Page) -> tuple[Tile, ...]:
         Tile(
             "Billable",
             format_share(hours["billable"] / total) if total else "-",
-            f"{write_hours(hours['billable'])}",
+            f"{format_hours(hours['billable'])}",
         ),
         Tile(
             "Utilization",
             format_share(capacity["worked"] / available) if available else "-",
-            f"of {write_hours(available)} available, all clients",
+            f"of {format_hours(available)} available, all clients",
         ),
     ]
     uninvoiced = _sum_by_currency(figures.read_uninvoiced(page.marts, page.filters), sum_open)
@@ -67,5 +67,7 @@ def _sum_by_currency(rows: Iterable[Row], amount: Callable[[Row], Any]) -> Mappi
 def _money_tile(label: str, sums: Mapping[str, float], choices: Choices) -> Tile:
     if not sums:
         return Tile(label, "0")
-    first, *others = (f"{write_money(sums[each])} {each}" for each in choices.sort_currencies(sums))
+    first, *others = (
+        f"{format_money(sums[each])} {each}" for each in choices.sort_currencies(sums)
+    )
     return Tile(label, first, ", ".join(others))

@@ -1,4 +1,4 @@
-"""Writes figures, days and findings for the pages."""
+"""Formats figures, days and findings for the pages."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ _PLACES: Final = 9
 """Decimals of a percentage that count: in later ones, sums of floats may err."""
 
 
-def write_day(day: date) -> str:
-    """Write a day: ``6 Jan 2027``."""
+def format_day(day: date) -> str:
+    """Format a day: ``6 Jan 2027``."""
     return f"{day.day} {day:%b %Y}"
 
 
-def write_month(day: date) -> str:
-    """Write a month: ``January 2027``."""
+def format_month(day: date) -> str:
+    """Format a month: ``January 2027``."""
     return f"{day:%B %Y}"
 
 
-def write_hours(hours: float) -> str:
-    """Write hours: ``1,234 h``; below 100 with tenths."""
+def format_hours(hours: float) -> str:
+    """Format hours: ``1,234 h``; below 100 with tenths."""
     return f"{hours:z,.0f} h" if abs(hours) >= 100 else f"{hours:z,.1f}".removesuffix(".0") + " h"
 
 
-def write_money(amount: float, *, cents: bool = False) -> str:
-    """Write an amount: ``12,345``; with *cents*, two decimals, for amounts to be paid."""
+def format_money(amount: float, *, cents: bool = False) -> str:
+    """Format an amount: ``12,345``; with *cents*, two decimals, for amounts to be paid."""
     return f"{amount:z,.2f}" if cents else f"{amount:z,.0f}"
 
 
 def format_share(share: float) -> str:
     """
-    Write a share: ``87 %``. Only an exact 0 or 1 is 0 % or 100 %; those next to them are 1, 99 or
+    Format a share: ``87 %``. Only an exact 0 or 1 is 0 % or 100 %; those next to them are 1, 99 or
     101 %, and the same below 0.
     """
     percent = round(share * 100, _PLACES)

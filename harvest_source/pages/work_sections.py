@@ -14,10 +14,10 @@ from harvest_source.pages.filters import Key
 from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.words import (
+    format_day,
+    format_hours,
+    format_month,
     format_share,
-    write_day,
-    write_hours,
-    write_month,
 )
 
 _MOST_WEEKS: Final = 60
@@ -95,13 +95,13 @@ def _label_person(name: str, capacity: float | None) -> str:
 
 
 def _describe_week(row: Row, *, by_month: bool) -> str:
-    when = write_month(row["period"]) if by_month else f"week of {write_day(row['period'])}"
+    when = format_month(row["period"]) if by_month else f"week of {format_day(row['period'])}"
     share = format_share(row["worked"] / row["available"])
-    off = f", {write_hours(row['off'])} off" if row["off"] else ""
+    off = f", {format_hours(row['off'])} off" if row["off"] else ""
     return (
-        f"{row['person']}, {when}: {write_hours(row['worked'])} of "
-        f"{write_hours(row['available'])} available, {share}"
-        f"; {write_hours(row['billable'])} billable{off}"
+        f"{row['person']}, {when}: {format_hours(row['worked'])} of "
+        f"{format_hours(row['available'])} available, {share}"
+        f"; {format_hours(row['billable'])} billable{off}"
     )
 
 
@@ -117,7 +117,7 @@ def build_mix(page: Page) -> Section:
             (("Billable", row["billable"]), ("Not billable", row["other"]))
         ):
             note = {"note": format_share(share), "top": total} if rank == 0 and total else {}
-            text = f"{period}, {kind.lower()}: {write_hours(hours)} of {write_hours(total)}"
+            text = f"{period}, {kind.lower()}: {format_hours(hours)} of {format_hours(total)}"
             rows.append(
                 {"period": period, "kind": kind, "rank": rank, "hours": hours, "text": text} | note
             )
@@ -146,7 +146,7 @@ def build_missing(page: Page) -> Section:
         {
             "label": f"{names[key]['person']}, {counted(names[key]['days'], 'day')}",
             "day": day.isoformat(),
-            "text": f"{names[key]['person']}: nothing on {day:%A}, {write_day(day)}",
+            "text": f"{names[key]['person']}: nothing on {day:%A}, {format_day(day)}",
         }
         for key in shown
         for day in days.get(key, [])
@@ -159,7 +159,7 @@ def build_missing(page: Page) -> Section:
     return Section(
         "missing",
         "Who has not logged",
-        f"Working days without any entry, {write_day(start)} to {write_day(end)}, of people who "
+        f"Working days without any entry, {format_day(start)} to {format_day(end)}, of people who "
         "are not archived.",
         chart=draw(charts.draw_missing(rows, start, end), "Days without time") if rows else "",
         notes=tuple(notes),

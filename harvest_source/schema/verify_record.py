@@ -10,7 +10,7 @@ from typing import Any, Final
 from harvest_source.schema.run_record import parse_time
 
 VERIFY_COLUMNS: Final = ("started_at", "status", "compared", "differing")
-"""The columns of ``verify_runs`` that :func:`find_highest` reads."""
+"""The columns of ``verify_runs`` that :func:`find_last` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class VerifyRecord:
         }
 
 
-def find_highest(rows: Iterable[Mapping[str, Any]]) -> VerifyRecord | None:
+def find_last(rows: Iterable[Mapping[str, Any]]) -> VerifyRecord | None:
     """The last of *rows* with :data:`VERIFY_COLUMNS`, as any destination returns them."""
     known = sorted(((parse_time(row["started_at"]), row) for row in rows), key=lambda each: each[0])
     if not known:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harvest_source.pages.words import format_share, write_hours, write_money
+from harvest_source.pages.words import format_hours, format_money, format_share
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,6 @@ def test_the_last_bits_of_a_share_do_not_count(toward: int) -> None:
 
 def test_nothing_has_no_minus() -> None:
     """A small negative amount or time that is rounded to 0 is not written as -0."""
-    assert write_hours(-0.04) == "0 h"
-    assert write_money(-0.4) == "0"
-    assert write_money(-0.004, cents=True) == "0.00"
+    assert format_hours(-0.04) == "0 h"
+    assert format_money(-0.4) == "0"
+    assert format_money(-0.004, cents=True) == "0.00"
