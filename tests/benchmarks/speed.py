@@ -16,10 +16,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -37,6 +38,7 @@ HEAD = f"{'':34} {'rows':>10} {'requests':>8} {'wall s':>7} {'rows/s':>8} {'CPU 
 def limited(entries: int) -> Iterator[Line]:
     """With Harvest's limit and 300 ms per request; only the limiter should take time."""
     with open_place(entries, limit=True, latency_ms=300) as place:
+        began = datetime.datetime.now(datetime.UTC)
         run = place.run(build_command(True, False))
         asked = place.requests()
     pages = [each["bytes"] for each in asked]
@@ -48,7 +50,28 @@ def limited(entries: int) -> Iterator[Line]:
         f"limit on, 300 ms, {entries:,}",
         run,
         f"limiter {floor_s:.1f} s, {run.wall_s - floor_s:+.1f} s; "
-        f"{full:.0%} full pages; {refused} x 429",
+        f"{full:.0%} full pages; {refused} x 429; {explain_rest(asked, began, run.wall_s)}",
+    )
+
+
+def explain_rest(
+    asked: Sequence[Mapping[str, Any]], began: datetime.datetime, wall_s: float
+) -> str:
+    """
+    What a run needs beyond its limiter: four parts that add up to it.
+
+    The limiter's time is that of whole windows. The last request takes the place of one of the
+    first window, and so waits as long after the start as that one did.
+    """
+    sent = [datetime.datetime.fromisoformat(each["time"]) for each in asked]
+    seconds = sorted((each - began).total_seconds() for each in sent)
+    windows, at = divmod(len(seconds) - 1, ALLOWED)
+    place_s, last_s = seconds[at], seconds[-1]
+    return (
+        f"first request {seconds[0]:.1f} s after the start, "
+        f"number {at + 1} of its window {place_s - seconds[0]:.1f} s after that, "
+        f"last request {last_s - place_s - windows * WINDOW_S:.1f} s after its turn, "
+        f"end {wall_s - last_s:.1f} s after it"
     )
 
 
