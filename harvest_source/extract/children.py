@@ -29,7 +29,12 @@ from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.parent_lists import ParentList
 from harvest_source.extract.parent_reading import read_parents
 from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep, count_at_first, take_step
-from harvest_source.extract.replaced_lists import Scope, StoredLists, note_empty, read_scopes
+from harvest_source.extract.replaced_lists import (
+    Scope,
+    StoredLists,
+    add_removal_of_empty_lists,
+    read_scopes,
+)
 from harvest_source.extract.run_log import Unasked
 from harvest_source.extract.schedule import DAILY
 from harvest_source.extract.slices import DateWindow, Slice
@@ -57,7 +62,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     else:
         choice = _continue_sweep(task, listed, changed)
     without = sorted({*without, *choice.without} - {*choice.asked})
-    note_empty(task, [_child_scope(task, each) for each in without])
+    add_removal_of_empty_lists(task, [_child_scope(task, each) for each in without])
     # Remembering each list is worth it only where a role may see part of a parent's children.
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
     asked = dict.fromkeys([*choice.asked, *sorted(_load_unread(task) - {*without})])

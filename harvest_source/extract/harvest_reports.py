@@ -18,7 +18,12 @@ import pyarrow as pa
 from harvest_source.errors import HarvestError
 from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.removals import Reason
-from harvest_source.extract.replaced_lists import Scope, StoredLists, owe_lists, read_scopes
+from harvest_source.extract.replaced_lists import (
+    Scope,
+    StoredLists,
+    add_removal_of_lists,
+    read_scopes,
+)
 from harvest_source.extract.report_years import (
     count_years,
     fill_gaps,
@@ -200,7 +205,7 @@ def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: se
             if before is None or covers(task.visibility, before.by):
                 if bounds is not None:
                     values = tuple(zip((FROM_DATE, TO_DATE), bounds, strict=True))
-                    owe_lists(task, [Scope(values, "", {})], Reason.COVERED)
+                    add_removal_of_lists(task, [Scope(values, "", {})], Reason.COVERED)
                 stored.forget(name)
         elif before is not None and before.rows == 0 and window is not None:
             assert window.start is not None

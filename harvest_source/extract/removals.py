@@ -1,9 +1,9 @@
 """
 Removals as values: which rows are to be removed from a table, why, and when that was detected.
 
-A removal is owed from the moment it is decided until it is carried out. Until then it is kept in
-dlt's state, per account and table, under ``owed``: if the run stops, the next one carries it out
-first. Only the selection of rows is stored, never their content. Pure.
+A removal is pending from the moment it is decided until it is carried out. Until then it is kept
+in dlt's state, per account and table, under ``owed``: if the run stops, the next one carries it
+out first. Only the selection of rows is stored, never their content. Pure.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from harvest_source.extract.run_log import Place
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoint import Endpoint
 
-OWED: Final = "owed"
-"""Key in the state of one table of one account: a list of removals, oldest first."""
+PENDING_REMOVALS: Final = "owed"
+"""Key in the state of one table of one account: a list of pending removals, oldest first."""
 
 
 class Reason(StrEnum):
@@ -101,7 +101,7 @@ class Removal:
         return stored
 
 
-def choose_by_id(
+def build_removal_by_id(
     endpoint: Endpoint, account_id: int, reason: Reason, detected_at: datetime, ids: Iterable[int]
 ) -> Removal:
     """The removal of the rows with these *ids*."""
@@ -109,27 +109,27 @@ def choose_by_id(
     return Removal(endpoint, account_id, reason, detected_at, ("id",), values)
 
 
-def owe(state: dict[str, Any], removal: Removal) -> None:
+def add_pending_removal(state: dict[str, Any], removal: Removal) -> None:
     """
-    Add *removal* to those owed in the *state* of its table and account.
+    Add *removal* to the pending ones in the *state* of its table and account.
 
     Removals with the same reason and the same columns are stored as one, with the time of the
     first: plain dlt carries none out, and its state must stay small.
     """
-    stored, owed = removal.dump(), list(_stored(state))
-    for at, other in enumerate(owed):
+    stored, pending = removal.dump(), list(_stored(state))
+    for at, other in enumerate(pending):
         if _is_alike(other, stored):
             values = dict.fromkeys(map(tuple, (*other["values"], *stored["values"])))
-            owed[at] = {**other, "values": list(map(list, values))}
+            pending[at] = {**other, "values": list(map(list, values))}
             break
     else:
-        owed.append(stored)
-    state[OWED] = owed
+        pending.append(stored)
+    state[PENDING_REMOVALS] = pending
 
 
 def _stored(state: Mapping[str, Any]) -> Sequence[Any]:
-    owed = state.get(OWED)
-    return owed if isinstance(owed, list) else ()
+    pending = state.get(PENDING_REMOVALS)
+    return pending if isinstance(pending, list) else ()
 
 
 def _is_alike(one: Any, other: Mapping[str, Any]) -> bool:
@@ -141,51 +141,53 @@ def _is_alike(one: Any, other: Mapping[str, Any]) -> bool:
     )
 
 
-def load_owed(endpoint: Endpoint, account_id: int, state: Mapping[str, Any]) -> list[Removal]:
-    """The removals owed by the *state* of a table and account; a malformed one is left out."""
+def load_pending_removals(
+    endpoint: Endpoint, account_id: int, state: Mapping[str, Any]
+) -> list[Removal]:
+    """The pending removals in the *state* of a table and account, without malformed ones."""
     found = (_load(endpoint, account_id, stored) for stored in _stored(state))
     return [removal for removal in found if removal is not None]
 
 
-def owes_malformed(endpoint: Endpoint, account_id: int, state: Mapping[str, Any]) -> bool:
-    """Whether :func:`load_owed` leaves out something that is stored as owed."""
-    loaded = load_owed(endpoint, account_id, state)
-    return OWED in state and (not loaded or len(loaded) < len(_stored(state)))
+def has_malformed_removals(endpoint: Endpoint, account_id: int, state: Mapping[str, Any]) -> bool:
+    """Whether *state* has a removal that :func:`load_pending_removals` leaves out."""
+    loaded = load_pending_removals(endpoint, account_id, state)
+    return PENDING_REMOVALS in state and (not loaded or len(loaded) < len(_stored(state)))
 
 
-def forget_malformed(endpoint: Endpoint, account_id: int, state: dict[str, Any]) -> None:
-    """Delete from *state* what :func:`load_owed` leaves out: it can never be carried out."""
-    loaded = load_owed(endpoint, account_id, state)
-    state.pop(OWED, None)
+def drop_malformed_removals(endpoint: Endpoint, account_id: int, state: dict[str, Any]) -> None:
+    """Delete from *state* removals that cannot be parsed: they can never be carried out."""
+    loaded = load_pending_removals(endpoint, account_id, state)
+    state.pop(PENDING_REMOVALS, None)
     for removal in loaded:
-        owe(state, removal)
+        add_pending_removal(state, removal)
 
 
-def rename_columns(state: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    """Rename the columns by which owed removals select their rows, from earlier *names*."""
+def rename_removal_columns(state: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    """Rename the columns by which pending removals select their rows, from earlier *names*."""
     for removal in _stored(state):
         if isinstance(removal, dict) and isinstance(removal.get("columns"), list):
             removal["columns"] = [names.get(name, name) for name in removal["columns"]]
 
 
-def forget_owed(state: dict[str, Any], done: Sequence[Removal]) -> None:
+def drop_done_removals(state: dict[str, Any], done: Sequence[Removal]) -> None:
     """Delete removals that are *done* from the *state* of their table and account."""
     stored = [each.dump() for each in done]
     left = [rest for each in _stored(state) if (rest := _subtract(each, stored))]
     if left:
-        state[OWED] = left
+        state[PENDING_REMOVALS] = left
     else:
-        state.pop(OWED, None)
+        state.pop(PENDING_REMOVALS, None)
 
 
-def _subtract(owed: Any, done: Sequence[Mapping[str, Any]]) -> Any:
+def _subtract(pending: Any, done: Sequence[Mapping[str, Any]]) -> Any:
     """What remains of a stored removal after those that are *done*; None: nothing."""
-    alike = [each for each in done if _is_alike(owed, each)]
+    alike = [each for each in done if _is_alike(pending, each)]
     if not alike:
-        return owed
+        return pending
     gone = {tuple(group) for each in alike for group in each["values"]}
-    left = [group for group in owed["values"] if tuple(group) not in gone]
-    return {**owed, "values": left} if left else None
+    left = [group for group in pending["values"] if tuple(group) not in gone]
+    return {**pending, "values": left} if left else None
 
 
 def _load(endpoint: Endpoint, account_id: int, stored: Any) -> Removal | None:

@@ -4,7 +4,7 @@ Lists without ``updated_since``: each is read as a whole and replaces the rows l
 Some exist once per account (roles), some once per parent (an invoice's payments) or per window (a
 report of one year): the latter are distinguished by their :class:`Scope`. A list is replaced only
 by a complete read, and only if this token sees at least what the token that read the list before
-saw. An empty list has no row to merge, so the removal of its rows is owed: it is stored together
+saw. An empty list has no row to merge, so the removal of its rows is pending: it is stored together
 with the state that says that the list is empty.
 """
 
@@ -34,7 +34,7 @@ from harvest_source.extract.proof import (
     explain_shortfall,
     pages_agree,
 )
-from harvest_source.extract.removals import Reason, Removal, owe
+from harvest_source.extract.removals import Reason, Removal, add_pending_removal
 from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
@@ -93,23 +93,23 @@ def remember(task: Task, table: pa.Table) -> LastRead:
     return LastRead(now, by, table.num_rows, fingerprint(table), elements)
 
 
-def note_empty(task: Task, scopes: Sequence[Scope]) -> None:
+def add_removal_of_empty_lists(task: Task, scopes: Sequence[Scope]) -> None:
     """
-    Owe the removal of all rows of *scopes*, whose lists are empty.
+    Store the removal of all rows of *scopes*, whose lists are empty, as pending.
 
     Only if this token would see the rows if there were any.
     """
     if scopes and shows_all(task):
-        owe_lists(task, scopes, Reason.EMPTY)
+        add_removal_of_lists(task, scopes, Reason.EMPTY)
 
 
-def owe_lists(task: Task, scopes: Sequence[Scope], reason: Reason) -> None:
-    """Owe the removal of all rows of *scopes*, of which there must be at least one."""
+def add_removal_of_lists(task: Task, scopes: Sequence[Scope], reason: Reason) -> None:
+    """Store the removal of all rows of *scopes*, at least one, as pending."""
     columns = tuple(name for name, _ in scopes[0].values)
     values = tuple(tuple(value for _, value in scope.values) for scope in scopes)
     now, account_id = task.options.clock.now(), task.session.account_id
     removal = Removal(task.endpoint, account_id, reason, now, columns, values)
-    owe(task.state, removal)
+    add_pending_removal(task.state, removal)
 
 
 def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
@@ -157,7 +157,7 @@ def read_all(task: Task) -> Iterator[pa.Table]:
     table = read_list(task)
     if accepts(task, before, table, "all of it"):
         if table.num_rows == 0:
-            note_empty(task, [Scope((), "", {})])
+            add_removal_of_empty_lists(task, [Scope((), "", {})])
         yield table
         task.state["seen"] = remember(task, table).dump()
         store_excluded(task.state, task.excluded)
@@ -319,7 +319,7 @@ def read_scopes(
         if sum(each.num_rows for each in tables) >= SCOPE_ROWS:
             yield pa.concat_tables(tables, promote_options="default")
             tables = []
-    note_empty(task, empty)
+    add_removal_of_empty_lists(task, empty)
     if tables:
         yield pa.concat_tables(tables, promote_options="default")
     if incomplete:

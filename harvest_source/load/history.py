@@ -20,7 +20,7 @@ from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.defaults import TableFormat
 from harvest_source.extract.known_rows import digest_row
-from harvest_source.extract.removals import OWED
+from harvest_source.extract.removals import PENDING_REMOVALS
 from harvest_source.load.encoder import place_misfits, with_load_id
 from harvest_source.load.file_format import choose_format
 from harvest_source.load.hints import build_hints, load_id_hint, type_hint
@@ -55,7 +55,7 @@ def find_beginning(history: TableHistory | None, state: Mapping[str, Any]) -> di
         return {name: each for name, each in state.items() if name != _BEGUN}
     if state.get(_BEGUN):
         return dict(state)
-    return {name: each for name, each in state.items() if name == OWED}
+    return {name: each for name, each in state.items() if name == PENDING_REMOVALS}
 
 
 def note_begun(history: TableHistory | None, state: Mapping[str, Any]) -> dict[str, Any]:

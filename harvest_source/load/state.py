@@ -21,7 +21,7 @@ from harvest_source.dlt_internals import (
     iter_config_values,
 )
 from harvest_source.errors import ConfigError
-from harvest_source.extract.removals import rename_columns
+from harvest_source.extract.removals import rename_removal_columns
 
 SOURCE: Final = "harvest"
 """Name and configuration section of the dlt source."""
@@ -71,16 +71,18 @@ def forget_tables(state: Mapping[str, Any], tables: Iterable[str]) -> None:
         resources.pop(table, None)
 
 
-def rename_owed(state: Mapping[str, Any], renames: Mapping[str, Mapping[str, str]]) -> None:
+def rename_columns_in_removals(
+    state: Mapping[str, Any], renames: Mapping[str, Mapping[str, str]]
+) -> None:
     """
-    Rename columns by which owed removals select their rows to today's names, in our *state*.
+    Rename columns by which pending removals select their rows to today's names, in our *state*.
 
     Args:
         renames: By table, a mapping from earlier names to today's.
     """
     for table, names in renames.items():
         for account in stored_accounts(state, table).values():
-            rename_columns(account, names)
+            rename_removal_columns(account, names)
 
 
 def forget_other_warehouse() -> None:

@@ -59,9 +59,9 @@ def run_audit(workspace: Workspace) -> None:
             audit.schedule()
     rereading.execute()
     keep_days = workspace.upkeep.keep_deleted_days
-    if warehouse.owes or keep_days is not None:
+    if warehouse.needs_follow_up or keep_days is not None:
         with warehouse.sql() as sql:
-            if warehouse.owes:
+            if warehouse.needs_follow_up:
                 restore(sql, workspace.endpoints, now=now)
             forget_records(sql, keep_days, now=now)
     workspace.run_log.audit.oldest_read_at = find_oldest_read(workspace)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from harvest_source.auth.sessions import Session
 from harvest_source.concurrency import in_parallel
 from harvest_source.errors import RemoteError, counted
-from harvest_source.extract.removals import Reason, choose_by_id
+from harvest_source.extract.removals import Reason, build_removal_by_id
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.visibility import explain_undated, may_hide
@@ -124,7 +124,9 @@ class CountAudit:
         removal, now = RowRemoval(self.workspace, "--deletes"), self.workspace.now()
         for table in going:
             gone = self.findings[table.place].gone
-            rows = choose_by_id(table.endpoint, self.session.account_id, Reason.GONE, now, gone)
+            rows = build_removal_by_id(
+                table.endpoint, self.session.account_id, Reason.GONE, now, gone
+            )
             removal.add([rows], limit=self.workspace.upkeep.max_deletes)
         self.workspace.run_log.audit.deleted += removal.execute()
 

@@ -2,7 +2,7 @@
 Before a package is loaded, remove the rows that it replaces: their lists are empty or shorter now.
 
 dlt's merge replaces a list that was read whole and does not report the rows that vanish with it. So
-they are removed first, in the same way as all rows: counted, guarded, recorded, owed until done.
+they are removed first, in the same way as all rows: counted, guarded, recorded, pending until done.
 If the guard refuses, neither rows nor state of that table are loaded.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harvest_source.extract.extraction import Batch
-from harvest_source.extract.removals import OWED, Reason, Removal, load_owed
+from harvest_source.extract.removals import PENDING_REMOVALS, Reason, Removal, load_pending_removals
 from harvest_source.extract.run_log import Place
 from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
@@ -35,7 +35,7 @@ class Replacement:
 
         Returns:
             The batches to load, in order: without tables that the guard refused in this run or that
-            are in doubt, and with states that no longer owe a removal.
+            are in doubt, and with states that have no pending removal.
 
         Raises:
             DestinationError: The destination refused.
@@ -53,7 +53,9 @@ class Replacement:
                 covered = [each for each in removals if each.reason is Reason.COVERED]
                 removal.add(covered, limit=None)
         removal.execute()
-        return [_settle(each) for each in batches if not self._is_kept(_place(each))]
+        return [
+            _without_pending_removals(each) for each in batches if not self._is_kept(_place(each))
+        ]
 
     def _is_kept(self, place: Place) -> bool:
         """Whether a table's rows stay unchanged: the guard refused, or the table is in doubt."""
@@ -65,11 +67,11 @@ class Replacement:
             place = _place(batch)
             if place in self._refused or not self.workspace.warehouse.has_table(place[0]):
                 continue
-            if batch.state is not None and OWED in batch.state:
-                owed = load_owed(batch.endpoint, batch.account_id, batch.state)
-                # A later state of the same read also owes what an earlier one owed.
+            if batch.state is not None and PENDING_REMOVALS in batch.state:
+                pending = load_pending_removals(batch.endpoint, batch.account_id, batch.state)
+                # A later state of the same read also has the pending removals of an earlier one.
                 replaced = [each for each in found[place] if each.reason is Reason.REPLACED]
-                found[place] = [*replaced, *owed]
+                found[place] = [*replaced, *pending]
             if _replaces(batch):
                 found[place] += self._find_replaced(batch)
         return {place: removals for place, removals in found.items() if removals}
@@ -94,12 +96,12 @@ def _place(batch: Batch) -> Place:
 
 
 def _may_remove(batch: Batch) -> bool:
-    return _owes(batch) or _replaces(batch)
+    return _has_pending_removals(batch) or _replaces(batch)
 
 
-def _owes(batch: Batch) -> bool:
+def _has_pending_removals(batch: Batch) -> bool:
     """Whether a read found rows to remove that are not removed yet."""
-    return batch.state is not None and OWED in batch.state
+    return batch.state is not None and PENDING_REMOVALS in batch.state
 
 
 def _replaces(batch: Batch) -> bool:
@@ -121,8 +123,8 @@ def _read_keys(sql: Sql, whole: Removal) -> set[tuple[Any, ...]]:
     }
 
 
-def _settle(batch: Batch) -> Batch:
-    """*batch* with a state that owes nothing: its removals have been carried out."""
-    if batch.state is None or OWED not in batch.state:
+def _without_pending_removals(batch: Batch) -> Batch:
+    """*batch* with a state that has no pending removals: they have been carried out."""
+    if batch.state is None or PENDING_REMOVALS not in batch.state:
         return batch
-    return replace(batch, state={k: v for k, v in batch.state.items() if k != OWED})
+    return replace(batch, state={k: v for k, v in batch.state.items() if k != PENDING_REMOVALS})

@@ -1,8 +1,9 @@
 """
-Remove rows, for every step of a run: count, check the guard, owe, carry out, forget.
+Remove rows, for every step of a run: count, check the guard, store, carry out, forget.
 
 A decided removal is stored in dlt's state before its first statement runs, and deleted from it
-after the last. If a run stops in between, :func:`finish_owed` of the next run finishes the removal.
+after the last. If a run stops in between, :func:`finish_pending_removals` of the next run finishes
+the removal.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from harvest_source.extract.last_read import LastRead
 from harvest_source.extract.removals import (
     Reason,
     Removal,
-    forget_malformed,
-    forget_owed,
-    load_owed,
-    owe,
-    owes_malformed,
+    add_pending_removal,
+    drop_done_removals,
+    drop_malformed_removals,
+    has_malformed_removals,
+    load_pending_removals,
 )
 from harvest_source.extract.run_log import Place
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
@@ -96,7 +97,7 @@ class RowRemoval:
 
     def execute(self) -> int:
         """
-        Store the removals as owed, carry them out, and count the rows in the run log.
+        Store the removals as pending, carry them out, and count the rows in the run log.
 
         First ask Harvest once more whether this token sees all rows, and leave out tables of which
         it may not.
@@ -115,7 +116,7 @@ class RowRemoval:
         warehouse = self.workspace.warehouse
         try:
             with warehouse.held():
-                warehouse.write_state(partial(_owe, self._decided))
+                warehouse.write_state(partial(_store, self._decided))
                 return carry_out(self.workspace, self._decided)
         except DestinationError as error:
             if not warehouse.lift_bound(error):
@@ -123,12 +124,12 @@ class RowRemoval:
         return _carry_out_with_room(self.workspace, self._decided)
 
 
-def finish_owed(workspace: Workspace) -> None:
+def finish_pending_removals(workspace: Workspace) -> None:
     """
     Carry out the removals that an earlier run did not finish. Call it before anything is read.
 
     Rows of lists that plain dlt found empty have not been counted yet, so the guard is asked now.
-    What is stored as owed and cannot be read is dropped with a warning.
+    A stored removal that cannot be read is dropped with a warning.
 
     Raises:
         DestinationError: The destination refused.
@@ -136,7 +137,7 @@ def finish_owed(workspace: Workspace) -> None:
     _drop_malformed(workspace)
     done: list[Removal] = []
     for place in _iter_states(workspace.warehouse.source_state):
-        removals = load_owed(*place)
+        removals = load_pending_removals(*place)
         checked = RowRemoval(workspace)
         unchecked = [each for each in removals if each.reason is Reason.EMPTY]
         refused = unchecked and not checked.add(unchecked, limit=workspace.upkeep.max_deletes)
@@ -150,13 +151,13 @@ def _drop_malformed(workspace: Workspace) -> None:
     found = [
         (endpoint, account_id)
         for endpoint, account_id, state in _iter_states(warehouse.source_state)
-        if owes_malformed(endpoint, account_id, state)
+        if has_malformed_removals(endpoint, account_id, state)
     ]
 
     def change(state: dict[str, Any]) -> None:
         for endpoint, account_id in found:
             account = change_account(state, endpoint.name, account_id)
-            forget_malformed(endpoint, account_id, account)
+            drop_malformed_removals(endpoint, account_id, account)
 
     for endpoint, account_id in found:
         log.warn(
@@ -189,7 +190,7 @@ def _carry_out_with_room(workspace: Workspace, removals: Sequence[Removal]) -> i
 
 def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
     """
-    Record and delete the rows of owed *removals*, then delete the removals from the state.
+    Record and delete the rows of pending *removals*, then delete the removals from the state.
 
     Idempotent: a repeated call finishes what was begun and records no row twice.
 
@@ -215,7 +216,7 @@ def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
         for removal in removals:
             delete_rows(sql, removal)
     outdated = _find_outdated(warehouse, removals)
-    warehouse.write_state(partial(_settle, removals, outdated))
+    warehouse.write_state(partial(_forget, removals, outdated))
     for place, rows_removed in removed.items():
         workspace.run_log.add_deleted(*place, rows_removed)
     return sum(removed[place] for place in {each.place for each in removals})
@@ -233,18 +234,18 @@ def _record_by_load(warehouse: Warehouse, removals: Sequence[Removal], keep: boo
         warehouse.merge_own(DELETED_RECORDS, records)
 
 
-def _owe(removals: Sequence[Removal], state: dict[str, Any]) -> None:
+def _store(removals: Sequence[Removal], state: dict[str, Any]) -> None:
     for removal in removals:
-        owe(change_account(state, *removal.place), removal)
+        add_pending_removal(change_account(state, *removal.place), removal)
 
 
-def _settle(
+def _forget(
     removals: Sequence[Removal], outdated: Mapping[Place, set[str]], state: dict[str, Any]
 ) -> None:
     """Delete *removals* from the state, and what it remembers of the removed rows."""
     for place in {each.place for each in removals}:
         account = change_account(state, *place)
-        forget_owed(account, [each for each in removals if each.place == place])
+        drop_done_removals(account, [each for each in removals if each.place == place])
         account.pop("volatile", None)
     for place, parents in outdated.items():
         lists = change_account(state, *place).get("parents", {})

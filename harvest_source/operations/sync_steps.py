@@ -26,7 +26,7 @@ from harvest_source.operations.audit import run_audit
 from harvest_source.operations.exclusion_marks import note_excluded_columns
 from harvest_source.operations.list_rows import ListRows, count_list_rows
 from harvest_source.operations.loading import load_tables
-from harvest_source.operations.row_removal import RowRemoval, finish_owed
+from harvest_source.operations.row_removal import RowRemoval, finish_pending_removals
 from harvest_source.operations.run_end import finish, write_log, write_run
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.unseen import leave_out_moved
@@ -96,7 +96,7 @@ class SyncSteps:
             note_excluded_columns(workspace)
             for warning in empty_excluded(warehouse, workspace.extraction.options.exclude):
                 workspace.run_log.warn(warning)
-            finish_owed(workspace)
+            finish_pending_removals(workspace)
             is_full, began = workspace.extraction.options.full_refresh, build_load_id()
             earlier = read_load_ids(warehouse) if is_full else frozenset()
             load_tables(workspace, self._complete_tables, list_rows)
@@ -106,17 +106,18 @@ class SyncSteps:
             run_audit(workspace)
             for warning in describe_misfits(warehouse):
                 workspace.run_log.warn(warning)
-            warehouse.settle()
+            warehouse.clear_follow_up()
         except DestinationError as error:
             return [error]
         return []
 
     def _complete_load(self) -> None:
         """Add the tables, keys, values and comments that a load leaves out; opens the file once."""
-        warehouse, owes = self.workspace.warehouse, self.workspace.warehouse.owes
-        with warehouse.held() if owes else nullcontext():
+        warehouse = self.workspace.warehouse
+        needs_follow_up = warehouse.needs_follow_up
+        with warehouse.held() if needs_follow_up else nullcontext():
             warehouse.make_child_tables(self.workspace.endpoints)
-            if owes:
+            if needs_follow_up:
                 with warehouse.sql() as sql:
                     fill_parent_keys(sql)
                 self._fill_own_tables()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harvest_source.auth.sessions import Session
 from harvest_source.extract.list_reader import ReadResult
-from harvest_source.extract.removals import Removal, choose_by_id
+from harvest_source.extract.removals import Removal, build_removal_by_id
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import build_task
@@ -42,4 +42,6 @@ def leave_out_moved(workspace: Workspace, session: Session, removal: Removal) ->
         gone = ids if result.proven else set()
     if not gone:
         return None
-    return choose_by_id(endpoint, removal.account_id, removal.reason, removal.detected_at, gone)
+    return build_removal_by_id(
+        endpoint, removal.account_id, removal.reason, removal.detected_at, gone
+    )

@@ -21,7 +21,7 @@ from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State
 from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
-from harvest_source.operations.row_removal import finish_owed
+from harvest_source.operations.row_removal import finish_pending_removals
 from harvest_source.operations.run import note_lost_sign_in, open_run
 from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.staging import drop_staging
@@ -85,7 +85,7 @@ def verify(
         for warning in warehouse.restore() if fix else warnings:
             log.warn(warning)
         if fix:
-            finish_owed(workspace)
+            finish_pending_removals(workspace)
         account_ids = open_accounts(run)
         comparison = TablesComparison(workspace, is_thorough=fix)
         found = comparison.run()

@@ -46,7 +46,7 @@ KEPT_PACKAGES: Final = 5
 """Loaded packages whose folders are kept in the working folder, 0.2 MB each."""
 
 _STAGED: Final = "harvest_source_staged"
-_OWED: Final = "harvest_source_owed"
+_FOLLOW_UP: Final = "harvest_source_owed"
 _SETTLED: Final = "harvest_source_settled"
 """Number of the state whose load needs no more follow-up."""
 _IDENTITY: Final = "harvest_source_warehouse"
@@ -80,18 +80,19 @@ class PipelineFolder:
         return bool(self.pipeline.has_pending_data)
 
     @property
-    def owes(self) -> bool:
+    def needs_follow_up(self) -> bool:
         """Whether a load of any run, also of plain dlt, still needs its follow-up work."""
         number = read_state_number(read_state(self.pipeline))
         return (
-            bool(read_local(self.pipeline, _OWED)) or read_local(self.pipeline, _SETTLED) != number
+            bool(read_local(self.pipeline, _FOLLOW_UP))
+            or read_local(self.pipeline, _SETTLED) != number
         )
 
-    def owe(self, owes: bool) -> None:
+    def note_follow_up(self, is_needed: bool) -> None:
         """Record whether a load needs follow-up work."""
-        if self.owes != owes:
-            self.pipeline.set_local_state_val(_OWED, owes)
-            if not owes:
+        if self.needs_follow_up != is_needed:
+            self.pipeline.set_local_state_val(_FOLLOW_UP, is_needed)
+            if not is_needed:
                 number = read_state_number(read_state(self.pipeline))
                 self.pipeline.set_local_state_val(_SETTLED, number)
 
@@ -215,7 +216,7 @@ class PipelineFolder:
             if self._was_killed_while_loading():
                 self.pipeline.abort_packages()
                 return ["An earlier run was killed while it loaded; its rows are read again."]
-            self.owe(True)
+            self.note_follow_up(True)
             self.load()
         except BusyError:
             raise
@@ -278,7 +279,7 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
             pipeline.drop()
             pipeline = _attach(target, destination)
             # It is unknown whether the last load's follow-up work was done.
-            pipeline.set_local_state_val(_OWED, True)
+            pipeline.set_local_state_val(_FOLLOW_UP, True)
         check_pipeline(pipeline, target)
         pipeline.set_local_state_val(_IDENTITY, target.identity)
         if target.database is not None:

@@ -22,7 +22,7 @@ from harvest_source.dlt_internals import (
     store_schema,
 )
 from harvest_source.errors import counted
-from harvest_source.load.state import rename_owed
+from harvest_source.load.state import rename_columns_in_removals
 from harvest_source.schema.endpoints import ENDPOINTS
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.sql import Sql
@@ -75,7 +75,7 @@ def rename_columns(folder: PipelineFolder) -> list[str]:
         # The tables in the staging dataset have the earlier names, too.
         drop_staging(client)
         broken = _rename_at_destination(client, pipeline.default_schema, renames)
-    folder.write_state(lambda state: rename_owed(state, renames))
+    folder.write_state(lambda state: rename_columns_in_removals(state, renames))
     schema = pipeline.default_schema.clone()
     for table, names in renames.items():
         rename_in_schema(schema, table, names)

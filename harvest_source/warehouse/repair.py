@@ -55,7 +55,7 @@ def remake_own_tables(
     theirs = [name for name, columns in missing.items() if _loses_rows(schema, name, columns)]
     own = [name for name in missing if name not in theirs]
     if own and has_dataset(client):
-        folder.owe(True)
+        folder.note_follow_up(True)
         create_tables(client, own)
         end_versions(Sql(sql_client_of(client), schema), missing)
     return theirs
@@ -139,7 +139,7 @@ def extend_child_tables(folder: PipelineFolder) -> None:
     for endpoint in ENDPOINTS:
         grown |= find_grown_children(schema, endpoint)
     if grown:
-        folder.owe(True)
+        folder.note_follow_up(True)
         add_columns(folder.pipeline, grown)
 
 

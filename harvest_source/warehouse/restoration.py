@@ -128,7 +128,7 @@ def _give_up_unknown(
         return []
     is_late = folder.has_pending and is_overtaken(folder.pipeline, stored)
     folder.start_anew()
-    folder.owe(True)
+    folder.note_follow_up(True)
     if is_late:
         return [
             "An earlier run on this machine ended before it had loaded the rows that it read, and "

@@ -160,13 +160,13 @@ class Warehouse:
             check_owner(self.pipeline, self.target)
 
     @property
-    def owes(self) -> bool:
-        """Whether a load of any run still needs comments, marks and :meth:`settle`."""
-        return self._folder.owes
+    def needs_follow_up(self) -> bool:
+        """Whether a load of any run still needs comments, marks and :meth:`clear_follow_up`."""
+        return self._folder.needs_follow_up
 
-    def settle(self) -> None:
+    def clear_follow_up(self) -> None:
         """Clear the post-load flag: comments are written and restored rows are marked."""
-        self._folder.owe(False)
+        self._folder.note_follow_up(False)
 
     def load(self, source: DltSource) -> list[str]:
         """
@@ -285,7 +285,7 @@ def _load(
     while True:
         try:
             with changing(), _giving_up_refused(folder, warehouse.target):
-                folder.owe(True)
+                folder.note_follow_up(True)
                 return folder.load(data)
         except DestinationError as error:
             if not warehouse.lift_bound(error):

@@ -101,7 +101,7 @@ def test_a_pending_removal_is_done_under_the_new_names(lab: Lab) -> None:
         "columns": ["from", "to"],
         "values": [[day["first"], day["last"]]],
     }
-    make_earlier(lab, REPORT, owed={REPORT: [removal]})
+    make_earlier(lab, REPORT, pending={REPORT: [removal]})
     assert lab.sync(*TABLES).status == "ok"
     here = lab.sql(f"SELECT * FROM {REPORT} WHERE from_date = '{day['first']}'")
     assert here == [] or lab.sync(REPORT).status == "ok"

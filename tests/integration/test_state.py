@@ -36,7 +36,7 @@ def warehouse_of(lab: Lab) -> Iterator[Warehouse]:
         yield warehouse
 
 
-def owe(state: dict[str, Any]) -> None:
+def add_pending(state: dict[str, Any]) -> None:
     """A change such as a step of a run makes."""
     state["resources"]["clients"]["accounts"]["1"] = {"owed": [1, 2]}
 
@@ -45,7 +45,7 @@ def test_a_change_of_state_reaches_the_destination(open_lab: OpenLab) -> None:
     """The folder has it at once, and a lost folder gets it back from the destination."""
     lab = open_lab.loaded("clients")
     with warehouse_of(lab) as warehouse:
-        warehouse.write_state(owe)
+        warehouse.write_state(add_pending)
         assert warehouse.source_state["resources"]["clients"]["accounts"]["1"] == {"owed": [1, 2]}
         (lab.folder / "dlt" / "pipelines" / "harvest" / "state.json").unlink()
     with warehouse_of(lab) as warehouse:
@@ -128,7 +128,7 @@ def test_a_pending_package_is_loaded_if_no_other_load_intervened(open_lab: OpenL
     with dying_before_loads():
         lab.sync("clients")
     with warehouse_of(lab) as warehouse:
-        assert warehouse.owes
+        assert warehouse.needs_follow_up
     assert_equal(lab, "clients")
 
 

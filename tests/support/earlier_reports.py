@@ -17,7 +17,7 @@ RENAMED = {"from_date": "from", "to_date": "to"}
 def make_earlier(
     lab: Lab,
     *reports: str,
-    owed: dict[str, Any] | None = None,
+    pending: dict[str, Any] | None = None,
     alter: Callable[[str], None] | None = None,
     destination: Any = None,
 ) -> None:
@@ -25,7 +25,7 @@ def make_earlier(
     Turn the lab's warehouse, and dlt's schema and state for it, into an earlier one.
 
     Args:
-        owed: Pending removals in the state of the first account, by report.
+        pending: Pending removals in the state of the first account, by report.
         alter: Runs a statement in the warehouse; by default in the lab's DuckDB file.
         destination: dlt's destination; by default the lab's DuckDB file.
     """
@@ -38,7 +38,7 @@ def make_earlier(
     with lab.working():
         pipeline = dlt.pipeline("harvest", destination=destination, dataset_name="harvest")
         with pipeline.managed_state(extract_state=True) as state:
-            for report, removals in (owed or {}).items():
+            for report, removals in (pending or {}).items():
                 accounts = own_state(state)["resources"][report]["accounts"]
                 accounts[str(lab.server.account_id)]["owed"] = removals
         pipeline.normalize()

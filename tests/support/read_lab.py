@@ -17,7 +17,7 @@ from harvest_source.defaults import SWEEP_EVERY
 from harvest_source.extract.extraction import Batch, Extraction
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.reading_order import TableFeed
-from harvest_source.extract.removals import OWED, load_owed
+from harvest_source.extract.removals import PENDING_REMOVALS, load_pending_removals
 from harvest_source.extract.run_log import RunLog
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoint import Endpoint
@@ -179,10 +179,10 @@ class ReadLab(Simulation):
             memory.put(batch.table.to_pylist(), decoder.arrays)
         if batch.state is not None:
             state = dict(batch.state)
-            for gone in load_owed(batch.endpoint, batch.account_id, state):
+            for gone in load_pending_removals(batch.endpoint, batch.account_id, state):
                 for values in gone.values:
                     memory.empty(tuple(zip(gone.columns, values, strict=True)))
-            state.pop(OWED, None)
+            state.pop(PENDING_REMOVALS, None)
             memory.state = state
 
     def _remember(self, table: str, account_id: int) -> Memory:

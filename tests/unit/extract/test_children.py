@@ -12,7 +12,7 @@ from harvest_source.auth.sessions import Owner
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import Reread
 from harvest_source.extract.parent_sweep import SWEEP_MOST, SWEEP_PARENTS, ParentSweep
-from harvest_source.extract.removals import OWED
+from harvest_source.extract.removals import PENDING_REMOVALS
 from harvest_source.extract.run_log import RunLog, Unasked
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
@@ -247,7 +247,7 @@ def test_a_parent_with_an_incomplete_list_blocks_no_other() -> None:
     assert "was not replaced for invoice_id 2: " in str(failure.error)
     assert "announced 2 rows but sent 1 in every attempt" in str(failure.error)
     assert log.whole == set(), "a full refresh removes nothing"
-    assert OWED not in state
+    assert PENDING_REMOVALS not in state
 
     loaded, log = run(NOW + timedelta(hours=1))
     assert loaded == []

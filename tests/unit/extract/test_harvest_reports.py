@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from harvest_source.auth.sessions import Owner
-from harvest_source.extract.removals import OWED, Reason, load_owed
+from harvest_source.extract.removals import PENDING_REMOVALS, Reason, load_pending_removals
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
@@ -100,15 +100,15 @@ def test_a_window_inside_another_is_removed() -> None:
     task = build_task(client, REPORT, state=state, now=NOW + DAY)
     list(read(task))
     assert set(state["windows"]) == {f"{year}-01-01/{year}-12-31" for year in (2024, 2025, 2026)}
-    (gone,) = load_owed(REPORT, 1, state)
+    (gone,) = load_pending_removals(REPORT, 1, state)
     assert (gone.reason, gone.columns) == (Reason.COVERED, ("from_date", "to_date"))
     assert gone.values == ((date(2026, 5, 1), date(2026, 12, 31)),)
-    del state[OWED]
+    del state[PENDING_REMOVALS]
     client.asked.clear()
     later = build_task(client, REPORT, state=state, now=NOW + DAY, start_date=date(2026, 5, 1))
     list(read(later))
     assert "reports/time/clients?from=20260101&to=20261231" in client.asked, "it stays as wide"
-    assert OWED not in state
+    assert PENDING_REMOVALS not in state
 
 
 def test_an_answer_without_a_date_forgets_no_window() -> None:
@@ -121,7 +121,7 @@ def test_an_answer_without_a_date_forgets_no_window() -> None:
     task.session.server_clock.date(None, sent_at=NOW, elapsed_s=0)
     list(read(task))
     assert "2026-05-01/2026-12-31" in state["windows"]
-    assert OWED not in state
+    assert PENDING_REMOVALS not in state
     assert "reports/time/clients?from=20260101&to=20261231" not in client.asked, "days count once"
     assert any("without the Date header" in each for each in task.run_log.warnings)
     list(read(build_task(client, REPORT, state=state, now=NOW + DAY)))
@@ -184,11 +184,11 @@ def test_an_incomplete_year_blocks_no_other() -> None:
     assert years == {2024}, "2026 is unchanged"
     (failure,) = task.run_log.unproven
     assert "was not replaced for from_date 2025-01-01, to_date 2025-12-31: " in str(failure.error)
-    assert OWED not in state
+    assert PENDING_REMOVALS not in state
     assert "2025-07-01/2025-12-31" in state["windows"]
 
     client.short = ""
     task = build_task(client, REPORT, state=state, now=NOW + DAY)
     years = {row["from_date"].year for table in read(task) for row in table.to_pylist()}
     assert years == {2025}
-    assert OWED in state, "the covered window leaves"
+    assert PENDING_REMOVALS in state, "the covered window leaves"

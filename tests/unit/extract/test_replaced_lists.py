@@ -13,7 +13,7 @@ import pytest
 from harvest_source.auth.sessions import Owner
 from harvest_source.errors import IncompleteListError, ResponseError
 from harvest_source.extract.last_read import LastRead, fingerprint
-from harvest_source.extract.removals import OWED, Reason, load_owed
+from harvest_source.extract.removals import PENDING_REMOVALS, Reason, load_pending_removals
 from harvest_source.extract.replaced_lists import (
     Scope,
     StoredLists,
@@ -176,18 +176,18 @@ def test_an_empty_list_is_recorded_for_removal() -> None:
     """A merge without rows deletes nothing; an empty list proves nothing for a lower role."""
     task = build_task(ScriptedClient(lists([]), [0]), WHOLE)
     assert [each.num_rows for each in read_all(task)] == [0]
-    (removal,) = load_owed(WHOLE, 1, task.state)
+    (removal,) = load_pending_removals(WHOLE, 1, task.state)
     assert (removal.place, removal.columns, removal.reason) == (("roles", 1), (), Reason.EMPTY)
     member = build_task(ScriptedClient(lists([]), [0]), WHOLE, owner=owner("member"))
     list(read_all(member))
-    assert OWED not in member.state
+    assert PENDING_REMOVALS not in member.state
 
 
 def test_a_list_that_is_still_empty_does_not_change_the_state() -> None:
     """The digest says that it was already empty: an unchanged run must not change the state."""
     state: dict[str, Any] = {}
     list(read_all(build_task(ScriptedClient(lists([]), [0]), WHOLE, state=state)))
-    del state[OWED]
+    del state[PENDING_REMOVALS]
     before = dict(state)
     list(read_all(build_task(ScriptedClient(lists([]), [0]), WHOLE, state=state)))
     assert state == before

@@ -26,21 +26,21 @@ from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from harvest_source.errors import GuardError
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.removals import (
-    OWED,
+    PENDING_REMOVALS,
     Reason,
     Removal,
-    choose_by_id,
-    forget_malformed,
-    forget_owed,
-    load_owed,
-    owe,
-    rename_columns,
+    add_pending_removal,
+    build_removal_by_id,
+    drop_done_removals,
+    drop_malformed_removals,
+    load_pending_removals,
+    rename_removal_columns,
 )
 from harvest_source.load.history import VALID_TO
 from harvest_source.load.own_tables import DELETED_RECORDS
 from harvest_source.load.state import change_account
 from harvest_source.operations.replacement import Replacement
-from harvest_source.operations.row_removal import RowRemoval, finish_owed
+from harvest_source.operations.row_removal import RowRemoval, finish_pending_removals
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.sql.conditions import EVERY_ROW, Equals
@@ -198,8 +198,8 @@ def shelf_in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shel
 
 
 REMOVALS = [
-    choose_by_id(INVOICES, 7, Reason.GONE, NOW, [1, 3]),
-    choose_by_id(PROJECTS, 7, Reason.GONE, NOW, [1]),
+    build_removal_by_id(INVOICES, 7, Reason.GONE, NOW, [1, 3]),
+    build_removal_by_id(PROJECTS, 7, Reason.GONE, NOW, [1]),
     Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)),
 ]
 
@@ -211,15 +211,17 @@ def decide(workspace: Workspace) -> RowRemoval:
     return removal
 
 
-def owed(warehouse: Warehouse) -> list[str]:
+def list_pending(warehouse: Warehouse) -> list[str]:
     """Tables whose state has a pending removal."""
     resources = warehouse.source_state.get("resources", {})
-    return sorted(t for t, s in resources.items() if OWED in s.get("accounts", {}).get("7", {}))
+    return sorted(
+        t for t, s in resources.items() if PENDING_REMOVALS in s.get("accounts", {}).get("7", {})
+    )
 
 
 def assert_removed(warehouse: Warehouse) -> None:
     """All is removed and recorded once: no orphan, no open version, and nothing is restored."""
-    assert owed(warehouse) == []
+    assert list_pending(warehouse) == []
     assert ids(warehouse) == [(7, 2), (8, 1)]
     assert ids(warehouse, "projects") == [(7, 2)]
     assert ids(warehouse, "invoice_payments") == [(8, 91)]
@@ -254,7 +256,7 @@ def run_until(shelf: Shelf, stop: Stop, *, has_transactions: bool = True) -> Non
     with shelf.open_again() as warehouse:
         warehouse.restore()
         workspace = build_workspace(warehouse)
-        finish_owed(workspace)
+        finish_pending_removals(workspace)
         if stop.count == stop.at and ids(warehouse) != [(7, 2), (8, 1)]:
             # If it was stopped before anything was pending, the next run decides the same.
             decide(workspace).execute()
@@ -290,9 +292,11 @@ def test_a_removal_of_nothing_costs_no_load(shelf: Shelf) -> None:
         warehouse.restore()
         before = warehouse.pipeline.state["_state_version"]
         removal = RowRemoval(build_workspace(warehouse))
-        assert removal.add([choose_by_id(INVOICES, 7, Reason.GONE, NOW, [99])], limit=Decimal(0))
+        assert removal.add(
+            [build_removal_by_id(INVOICES, 7, Reason.GONE, NOW, [99])], limit=Decimal(0)
+        )
         assert removal.execute() == 0
-        finish_owed(build_workspace(warehouse))
+        finish_pending_removals(build_workspace(warehouse))
         assert warehouse.pipeline.state["_state_version"] == before
 
 
@@ -343,7 +347,9 @@ def write_empty(*lists: int) -> Callable[[dict[str, Any]], None]:
         table = state.setdefault("resources", {}).setdefault(PAYMENTS.name, {})
         account = table.setdefault("accounts", {}).setdefault("7", {})
         values = tuple((each,) for each in lists)
-        owe(account, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), values))
+        add_pending_removal(
+            account, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), values)
+        )
 
     return change
 
@@ -353,9 +359,9 @@ def test_rows_are_removed_after_plain_dlt_found_their_list_empty(shelf: Shelf) -
     with shelf.open() as warehouse:
         warehouse.write_state(write_empty(2, 5))
         warehouse.write_state(write_empty(5, 6))
-        finish_owed(build_workspace(warehouse))
+        finish_pending_removals(build_workspace(warehouse))
         assert ids(warehouse, "invoice_payments") == [(7, 91), (8, 91)]
-        assert owed(warehouse) == []
+        assert list_pending(warehouse) == []
 
 
 def payments(*numbers: int, invoice_id: int) -> pa.Table:
@@ -369,7 +375,7 @@ def payments(*numbers: int, invoice_id: int) -> pa.Table:
 def test_rows_missing_from_a_list_are_removed_before_it_is_loaded(shelf: Shelf) -> None:
     """The records have the removed rows; lists that were not read stay."""
     state: dict[str, Any] = {"cursor": "c"}
-    owe(state, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)))
+    add_pending_removal(state, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)))
     batches = [
         Batch(PAYMENTS, 7, table=payments(95, invoice_id=1)),
         Batch(PAYMENTS, 7, state=state),
@@ -392,7 +398,7 @@ def test_a_package_refused_by_the_guard_is_not_loaded(shelf: Shelf) -> None:
         for n in range(200, 240)
     ]
     state: dict[str, Any] = {}
-    owe(state, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)))
+    add_pending_removal(state, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)))
     with shelf.open() as warehouse:
         with warehouse.sql() as sql:
             sql.insert(PAYMENTS.name, many)
@@ -407,9 +413,9 @@ def test_a_package_refused_by_the_guard_is_not_loaded(shelf: Shelf) -> None:
         assert "41 of 42 invoice_payments" in str(failure.error)
         assert len(ids(warehouse, "invoice_payments")) == 43
         warehouse.write_state(write_empty(2))
-        finish_owed(workspace)
+        finish_pending_removals(workspace)
         assert len(ids(warehouse, "invoice_payments")) == 43
-        assert owed(warehouse) == ["invoice_payments"]
+        assert list_pending(warehouse) == ["invoice_payments"]
 
 
 @pytest.mark.parametrize(
@@ -463,22 +469,24 @@ def test_what_cannot_be_read_is_dropped_and_said(shelf: Shelf) -> None:
 
     def spoil(state: dict[str, Any]) -> None:
         write_empty(2)(state)
-        change_account(state, PAYMENTS.name, 7)[OWED].insert(0, {"reason": "?", "columns": 5})
-        change_account(state, INVOICES.name, 7)[OWED] = [5]
-        change_account(state, PROJECTS.name, 7)[OWED] = "?"
+        change_account(state, PAYMENTS.name, 7)[PENDING_REMOVALS].insert(
+            0, {"reason": "?", "columns": 5}
+        )
+        change_account(state, INVOICES.name, 7)[PENDING_REMOVALS] = [5]
+        change_account(state, PROJECTS.name, 7)[PENDING_REMOVALS] = "?"
 
     with shelf.open() as warehouse:
         warehouse.write_state(spoil)
         workspace = build_workspace(warehouse)
-        finish_owed(workspace)
+        finish_pending_removals(workspace)
         assert ids(warehouse, "invoice_payments") == [(7, 91), (8, 91)]
-        assert owed(warehouse) == []
+        assert list_pending(warehouse) == []
         told = [each.partition(" of account 7: ")[0] for each in workspace.run_log.warnings]
         assert sorted(told) == ["invoice_payments", "invoices", "projects"]
         assert "harvest-source sync --table invoices --full-refresh" in str(
             workspace.run_log.warnings
         )
-        finish_owed(again := build_workspace(warehouse))
+        finish_pending_removals(again := build_workspace(warehouse))
         assert again.run_log.warnings == []
 
 
@@ -488,15 +496,17 @@ def test_what_cannot_be_read_is_dropped_and_said(shelf: Shelf) -> None:
 def test_a_removal_survives_storage() -> None:
     """Days are text; values that cannot be understood are left out."""
     report = BY_NAME["report_time_projects"]
-    removal = choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1])
-    assert load_owed(INVOICES, 7, {OWED: [removal.dump(), {"reason": "?"}, 5]}) == [removal]
+    removal = build_removal_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1])
+    assert load_pending_removals(
+        INVOICES, 7, {PENDING_REMOVALS: [removal.dump(), {"reason": "?"}, 5]}
+    ) == [removal]
     year = Removal(
         report, 7, Reason.EMPTY, NOW, ("from_date", "to_date"), ((NOW.date(), NOW.date()),)
     )
-    assert load_owed(report, 7, {OWED: [year.dump()]}) == [year]
+    assert load_pending_removals(report, 7, {PENDING_REMOVALS: [year.dump()]}) == [year]
 
 
-ONE = choose_by_id(INVOICES, 7, Reason.GONE, NOW, [1])
+ONE = build_removal_by_id(INVOICES, 7, Reason.GONE, NOW, [1])
 
 
 @pytest.mark.parametrize(
@@ -511,11 +521,11 @@ ONE = choose_by_id(INVOICES, 7, Reason.GONE, NOW, [1])
     ],
 )
 def test_a_state_that_was_spoilt_stops_no_other_removal(spoilt: Any) -> None:
-    """Nothing is known of what it owed; removals decided later are stored, renamed, settled."""
-    state = {OWED: spoilt}
-    rename_columns(state, {"number": "id"})
-    owe(state, ONE)
-    assert load_owed(INVOICES, 7, state) == [ONE]
-    forget_owed(state, [ONE])
-    forget_malformed(INVOICES, 7, state)
+    """Nothing is known of what was pending; removals decided later are stored, renamed, settled."""
+    state = {PENDING_REMOVALS: spoilt}
+    rename_removal_columns(state, {"number": "id"})
+    add_pending_removal(state, ONE)
+    assert load_pending_removals(INVOICES, 7, state) == [ONE]
+    drop_done_removals(state, [ONE])
+    drop_malformed_removals(INVOICES, 7, state)
     assert state == {}

@@ -17,7 +17,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
 from harvest_source.errors import GuardError
-from harvest_source.extract.removals import Reason, Removal, Unseen, choose_by_id
+from harvest_source.extract.removals import Reason, Removal, Unseen, build_removal_by_id
 from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import DELETED_RECORDS
 from harvest_source.schema.columns import ACCOUNT_ID
@@ -119,7 +119,7 @@ def test_a_bound_does_not_matter_without_dates() -> None:
 
 def test_rows_are_chosen_by_a_list_of_ids() -> None:
     """The ids are one list."""
-    text, parameters = rendered(choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1]))
+    text, parameters = rendered(build_removal_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1]))
     assert '"id" IN (%s, %s)' in text
     assert parameters == [7, 1, 3]
 
@@ -208,7 +208,7 @@ def remove(warehouse: Warehouse, *removals: Removal, keep_content: bool = True) 
 
 
 def gone(*numbers: int) -> Removal:
-    return choose_by_id(INVOICES, 7, Reason.GONE, NOW, numbers)
+    return build_removal_by_id(INVOICES, 7, Reason.GONE, NOW, numbers)
 
 
 def kept(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
@@ -317,7 +317,7 @@ def test_records_are_forgotten_after_a_while(warehouse: Warehouse) -> None:
 def test_versions_of_rows_that_are_gone_are_closed(warehouse: Warehouse) -> None:
     """The removal itself closes them; other rows' versions stay, and a closed one keeps its end."""
     table = TableHistory(PROJECTS).table
-    remove(warehouse, choose_by_id(PROJECTS, 7, Reason.GONE, NOW, [1]))
+    remove(warehouse, build_removal_by_id(PROJECTS, 7, Reason.GONE, NOW, [1]))
     with warehouse.sql() as sql:
         end_versions(sql, PROJECTS, 7, now=NOW + timedelta(days=1))
         end_versions(sql, ROLES, 7, now=NOW)

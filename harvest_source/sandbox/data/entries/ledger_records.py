@@ -108,11 +108,11 @@ class LedgerRecords:
 
     def state(self, bill: int, approval: int, booked: Booking) -> Record:
         """The members that say whether an entry with this bill and approval is locked."""
-        owed = self.ledger.bills[bill]
+        found = self.ledger.bills[bill]
         return state_members(
             self.tables,
             booked,
-            billed=owed.marked or owed.invoice_id in self.tables["invoices"],
+            billed=found.marked or found.invoice_id in self.tables["invoices"],
             approved=approval == APPROVED,
             waiting=APPROVALS[approval],
         )
