@@ -19,8 +19,8 @@ from harvest_source.extract.visibility import was_read
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.memory import release_memory
 from harvest_source.operations.list_rows import ListRows, check_lists
+from harvest_source.operations.overlap_filter import prepare_overlap_filter
 from harvest_source.operations.replacement import Replacement
-from harvest_source.operations.unchanged import find_unchanged
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, ReadStrategy
@@ -89,7 +89,7 @@ def _load_tables(
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
     feeds = check_lists(workspace.warehouse, list_rows, feeds)
-    replacement, unchanged = Replacement(workspace), find_unchanged(workspace, feeds)
+    replacement, overlap_filter = Replacement(workspace), prepare_overlap_filter(workspace, feeds)
     usual, merges = workspace.extraction.package_rows, _merges(workspace, feeds)
     size = choose_package_rows(usual, merges=merges)
     extraction = replace(workspace.extraction, package_rows=size)
@@ -99,7 +99,7 @@ def _load_tables(
             wanted = replacement.clear_way(batches)
             batches.clear()  # So that rows are released as they are loaded.
             read = _count_rows(wanted)
-            chosen = unchanged.leave_out(wanted)
+            chosen = overlap_filter.apply(wanted)
             rows = sum(each.rows for each in chosen)
             source = builder.build_source(chosen)  # It empties the list.
             wanted.clear()
@@ -169,13 +169,13 @@ def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
 def load_rereads(
     workspace: Workspace,
     rereads: Mapping[Place, Reread],
-    leave_out: Callable[[list[Batch]], list[Batch]] | None = None,
+    choose: Callable[[list[Batch]], list[Batch]] | None = None,
 ) -> None:
     """
     Read *rereads* (by table and account) regardless of the cursors, which do not move.
 
     Args:
-        leave_out: Chooses which of a package's batches are loaded, and may empty their list;
+        choose: Chooses which of a package's batches are loaded, and may empty their list;
             None: all are.
 
     Raises:
@@ -191,12 +191,12 @@ def load_rereads(
     replacement, chosen = Replacement(workspace), list[Batch]()
     with closing(extraction.iter_packages(wanted)) as packages:
         for batches in packages:
-            chosen += (leave_out or list)(replacement.clear_way(batches))
+            chosen += (choose or list)(replacement.clear_way(batches))
             batches.clear()
             # A load takes as long for a few rows as for thousands, so rows are collected. Batches
             # that replace rows do not wait: the rows that they lack were removed already.
             rows = sum(each.rows for each in chosen)
-            if chosen and (rows >= _REREAD_ROWS or leave_out is None):
+            if chosen and (rows >= _REREAD_ROWS or choose is None):
                 with _writing(workspace, rows):
                     workspace.warehouse.load(builder.build_source(chosen))  # It empties the list.
             release_memory()

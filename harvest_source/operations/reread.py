@@ -16,7 +16,7 @@ from harvest_source.extract.slices import Slice
 from harvest_source.memory import release_memory
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.loading import load_rereads
-from harvest_source.operations.same_rows import SameRows
+from harvest_source.operations.reread_filter import RereadFilter
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.digests import StoredRows, compare_digests, find_came, read_digests
@@ -65,9 +65,9 @@ class Rereading:
         below: dict[Place, Reread] = {}
         with PageDigests() as digests:
             stored = self._digest(digests)
-            same = SameRows(stored, digests, options.history)
-            load_rereads(self.workspace, self._rereads, same.leave_out)
-            for name, corrected in self._find_corrected(stored, same, digests).items():
+            reread_filter = RereadFilter(stored, digests, options.history)
+            load_rereads(self.workspace, self._rereads, reread_filter.apply)
+            for name, corrected in self._find_corrected(stored, reread_filter, digests).items():
                 for copy, _ in self._read[name]:
                     came = find_came(corrected, copy.account_id)[:_MOST_PARENTS]
                     for endpoint in self._find_below(copy) if came else ():
@@ -84,7 +84,7 @@ class Rereading:
             }
 
     def _find_corrected(
-        self, stored: Mapping[str, StoredRows], same: SameRows, digests: PageDigests
+        self, stored: Mapping[str, StoredRows], reread_filter: RereadFilter, digests: PageDigests
     ) -> dict[str, pa.Table]:
         """By table, account and id of the corrected rows, which are counted in the report."""
         exclude = self.workspace.extraction.options.exclude
@@ -93,7 +93,7 @@ class Rereading:
             for name, before in stored.items():
                 report.reread += before.rows.num_rows
                 # Only loaded rows have changed.
-                if loaded := same.find_loaded(name):
+                if loaded := reread_filter.find_loaded(name):
                     ids = loaded if len(loaded) <= _MOST_IDS else None
                     after = read_digests(self._read[name], digests, exclude, ids)
                     found[name] = compare_digests(before.rows, after.rows)

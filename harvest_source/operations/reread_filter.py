@@ -27,9 +27,11 @@ from harvest_source.warehouse.page_digests import PageDigests
 
 
 @dataclass(slots=True)
-class SameRows:
+class RereadFilter:
     """
-    Leaves out of batches the rows that the warehouse has.
+    Leaves out of batches that an audit or a verification reads again the rows that did not change.
+
+    The digest of all columns decides.
 
     Args:
         stored: By table, the rows of the slices that are read, before any of them is loaded.
@@ -42,7 +44,7 @@ class SameRows:
     _loaded: dict[Place, list[pa.ChunkedArray]] = field(default_factory=dict)
     """Ids of rows that were not left out."""
 
-    def leave_out(self, batches: list[Batch]) -> list[Batch]:
+    def apply(self, batches: list[Batch]) -> list[Batch]:
         """*batches* in their order, without rows that need not be loaded; empties the list."""
         contents = self._digest(batches)
         batches.reverse()

@@ -41,9 +41,11 @@ _INSTANT: Final = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class UnchangedRows:
+class OverlapFilter:
     """
-    Leaves out of a run's batches the rows that the warehouse has.
+    Leaves out of a run's batches the rows of the wide overlap that did not change.
+
+    Id and ``updated_at`` decide.
 
     Attributes:
         before: By table and account, when the ordinary overlap begins. All rows of tables that are
@@ -54,7 +56,7 @@ class UnchangedRows:
     before: Mapping[Place, datetime]
     _known: dict[Place, pa.Table] = field(default_factory=dict)
 
-    def leave_out(self, batches: list[Batch]) -> list[Batch]:
+    def apply(self, batches: list[Batch]) -> list[Batch]:
         """*batches* in their order, without rows that need not be loaded."""
         if not self.before:
             return batches
@@ -102,7 +104,7 @@ class UnchangedRows:
         return self._known[place]
 
 
-def find_unchanged(workspace: Workspace, feeds: Sequence[TableFeed]) -> UnchangedRows:
+def prepare_overlap_filter(workspace: Workspace, feeds: Sequence[TableFeed]) -> OverlapFilter:
     """
     Find what need not be loaded of *feeds*.
 
@@ -129,4 +131,4 @@ def find_unchanged(workspace: Workspace, feeds: Sequence[TableFeed]) -> Unchange
             session.owner.visibility, cursor.visibility
         ):
             before[name, feed.account_id] = cursor.at - options.overlap - _SECOND
-    return UnchangedRows(workspace, before)
+    return OverlapFilter(workspace, before)
