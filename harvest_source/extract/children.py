@@ -42,7 +42,7 @@ from harvest_source.extract.task import Task
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
 
-_UNREAD: Final = "unread"
+_INCOMPLETE: Final = "unread"
 
 
 def read_children(task: Task) -> Iterator[pa.Table]:
@@ -65,7 +65,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     add_removal_of_empty_lists(task, [_child_scope(task, each) for each in without])
     # Remembering each list is worth it only where a role may see part of a parent's children.
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
-    asked = dict.fromkeys([*choice.asked, *sorted(_load_unread(task) - {*without})])
+    asked = dict.fromkeys([*choice.asked, *sorted(_load_incomplete(task) - {*without})])
     scopes = [_child_scope(task, each) for each in asked]
     incomplete = yield from read_scopes(task, scopes, stored, is_first=cursor is None)
     if not parents.result.proven:
@@ -80,7 +80,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
         store_excluded(task.state, task.excluded)
     task.state["walk"] = choice.sweep.dump()
     _note_unasked(task, choice.sweep)
-    _store_unread(task, incomplete)
+    _store_incomplete(task, incomplete)
     has_all = read_plan.is_whole and read_plan.covered_from is None and choice.is_of_all
     if has_all and not incomplete:
         task.run_log.note_whole(*task.key)
@@ -98,7 +98,7 @@ def reread_children(task: Task) -> Iterator[pa.Table]:
     if stored is not None:
         stored.store()
     if incomplete:
-        _store_unread(task, incomplete, _load_unread(task))
+        _store_incomplete(task, incomplete, _load_incomplete(task))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +188,17 @@ def _parent_of(endpoint: Endpoint) -> Parent:
     return endpoint.parent
 
 
-def _load_unread(task: Task) -> set[int]:
+def _load_incomplete(task: Task) -> set[int]:
     """Parents whose lists could not be read completely the last time."""
-    return set(task.state.get(_UNREAD) or ())
+    return set(task.state.get(_INCOMPLETE) or ())
 
 
-def _store_unread(task: Task, incomplete: Sequence[Scope], others: Iterable[int] = ()) -> None:
+def _store_incomplete(task: Task, incomplete: Sequence[Scope], others: Iterable[int] = ()) -> None:
     """Remember the parents of *incomplete*, and *others*: no cursor would bring them back."""
-    unread = {*others, *(value for scope in incomplete for _, value in scope.values)}
-    task.state.pop(_UNREAD, None)
-    if unread:
-        task.state[_UNREAD] = sorted(unread)
+    parents = {*others, *(value for scope in incomplete for _, value in scope.values)}
+    task.state.pop(_INCOMPLETE, None)
+    if parents:
+        task.state[_INCOMPLETE] = sorted(parents)
 
 
 def _child_scope(task: Task, parent_id: int) -> Scope:

@@ -250,7 +250,7 @@ class RunLog:
         with self._lock:
             self.failures.append(Failure(account_id, table, error))
 
-    def find_unread(self) -> set[Place]:
+    def find_outdated(self) -> set[Place]:
         """The tables that failed or were skipped: the warehouse may lack their latest changes."""
         failed = {(each.table, each.account_id) for each in self.failures}
         return failed | {(each.table, each.account_id) for each in self.skipped}

@@ -84,7 +84,7 @@ def find_tables(
         stored: Counts the tables for all accounts; None: a table is counted at each request.
     """
     log, sources = workspace.run_log, workspace.warehouse.source_state
-    unsure = log.find_unread() | log.read_by_others | log.left_out
+    unsure = log.find_outdated() | log.read_by_others | log.left_out
     if workspace.extraction.options.full_refresh:
         unsure |= log.whole
     tables = []

@@ -114,14 +114,14 @@ class OrphanSweep:
         self.workspace.run_log.audit.deleted += removal.execute()
 
     def _find_due(self, merged: Sequence[str]) -> Iterator[Endpoint]:
-        account_id, unread = self.session.account_id, self.workspace.run_log.find_unread()
+        account_id, outdated = self.session.account_id, self.workspace.run_log.find_outdated()
         chosen = {each.name for each in self.workspace.endpoints}
         for below in ENDPOINTS:
             if below.parent is None or not self.workspace.warehouse.has_table(below.name):
                 continue
             is_alone = below.name in chosen and below.parent.endpoint not in chosen
             is_below = below.parent.endpoint in merged
-            if (below.name, account_id) in unread or may_hide(below, self.session):
+            if (below.name, account_id) in outdated or may_hide(below, self.session):
                 continue
             if is_below or (is_alone and self._is_due(below)):
                 yield below

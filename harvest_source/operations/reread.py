@@ -104,10 +104,10 @@ class Rereading:
 
     def _find_below(self, copy: TableCopy) -> list[Endpoint]:
         """The lists below the rows of *copy* that this run has read: a row may return with some."""
-        unread = self.workspace.run_log.find_unread()
+        outdated = self.workspace.run_log.find_outdated()
         return [
             each
             for each in self.workspace.endpoints
             if each.parent_table == copy.endpoint.name
-            and (each.name, copy.account_id) not in unread
+            and (each.name, copy.account_id) not in outdated
         ]

@@ -238,4 +238,4 @@ def find_brought(log: RunLog) -> set[Place]:
     table as whole after its package was given up.
     """
     unproven = {(each.table, each.account_id) for each in log.unproven}
-    return log.whole - log.find_unread() - unproven
+    return log.whole - log.find_outdated() - unproven

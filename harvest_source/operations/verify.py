@@ -29,7 +29,7 @@ from harvest_source.operations.verify_record import record_verification
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace, open_workspace
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
-from harvest_source.schema.run_record import find_unread
+from harvest_source.schema.run_record import find_never_read
 from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.target import Target, build_target
@@ -97,7 +97,7 @@ def verify(
             log.warn(warning)
         if fix:
             drop_staging(workspace)
-        _note_unread(workspace)
+        _note_never_read(workspace)
         _note_nothing_compared(workspace, found)
         note_lost_sign_in(run, account_ids)
         report = VerifyReport(
@@ -120,7 +120,7 @@ def _check_exists(target: Target) -> None:
         raise ConfigError(msg)
 
 
-def _note_unread(workspace: Workspace) -> None:
+def _note_never_read(workspace: Workspace) -> None:
     """Record as failures the tables that runs began to read and none read to the end."""
     warehouse, log = workspace.warehouse, workspace.run_log
     unknown = [
@@ -133,9 +133,9 @@ def _note_unread(workspace: Workspace) -> None:
     if not unknown:
         return  # The usual case. Opening a DuckDB file takes time.
     with warehouse.sql() as sql:
-        unread = find_unread(read_runs(warehouse, sql, workspace.now()))
+        never_read = find_never_read(read_runs(warehouse, sql, workspace.now()))
     for place in unknown:
-        if place in unread:
+        if place in never_read:
             msg = (
                 "It has never been read completely, so it was not compared. To read it: "
                 "harvest-source sync"

@@ -43,7 +43,7 @@ from harvest_source.operations.notifying import tell
 from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.schema.run_record import RunRecord, find_last_read, find_unread
+from harvest_source.schema.run_record import RunRecord, find_last_read, find_never_read
 from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_last
 from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.warehouse.sql import Sql
@@ -197,7 +197,7 @@ def read_warehouse_status(
     check_accounts(warehouse, accounts)
     with warehouse.sql() as sql:
         runs = read_runs(warehouse, sql, now)
-        places = _list_places(warehouse, find_unread(runs), wanted, accounts)
+        places = _list_places(warehouse, find_never_read(runs), wanted, accounts)
         tables = tuple(
             _read_table(warehouse, name, account_id, rows, runs, plan)
             for name, account_id, rows in _iter_counts(sql, places)
@@ -259,7 +259,7 @@ def _read_verified(warehouse: Warehouse, sql: Sql) -> VerifyRecord | None:
 
 def _list_places(
     warehouse: Warehouse,
-    unread: Collection[tuple[str, int]],
+    never_read: Collection[tuple[str, int]],
     wanted: Collection[str],
     accounts: Collection[int],
 ) -> dict[str, list[int]]:
@@ -267,12 +267,12 @@ def _list_places(
     The accounts of each table that is shown, in the tables' own order.
 
     Args:
-        unread: Tables, by account, that no run has read to its end: they have no state.
+        never_read: Tables, by account, that no run has read to its end: they have no state.
     """
     places: dict[str, list[int]] = {}
     for name in BY_NAME:
         known = {int(each) for each in stored_accounts(warehouse.source_state, name)}
-        known |= {account_id for table, account_id in unread if table == name}
+        known |= {account_id for table, account_id in never_read if table == name}
         if name in wanted and warehouse.has_table(name):
             places[name] = sorted(known & set(accounts) if accounts else known)
     return places

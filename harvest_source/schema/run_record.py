@@ -82,7 +82,7 @@ def find_last_read(
     return max((run.started_at for run in known if run.has_read(table, account_id)), default=None)
 
 
-def find_unread(runs: Iterable[RunRecord]) -> set[tuple[str, int]]:
+def find_never_read(runs: Iterable[RunRecord]) -> set[tuple[str, int]]:
     """The tables, by account, that some of *runs* began to read and none read without a failure."""
     tried, read = set[tuple[str, int]](), set[tuple[str, int]]()
     for run in runs:
