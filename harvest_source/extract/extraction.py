@@ -105,7 +105,7 @@ class Batch:
     state: Mapping[str, Any] | None = None
 
     @property
-    def takes_away(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether loading it replaces rows, moves a cursor, or lets rows be removed."""
         return self.state is not None or self.endpoint.cursor is None
 
@@ -126,8 +126,8 @@ def _split_ready(
     ready: list[Batch] = []
     others: list[Batch] = []
     for each in package:
-        is_free = not each.takes_away or (each.endpoint.name, each.account_id) in asked
-        (ready if is_free else others).append(each)
+        is_ready = not each.needs_confirmation or (each.endpoint.name, each.account_id) in asked
+        (ready if is_ready else others).append(each)
     return ready, others
 
 
@@ -193,13 +193,13 @@ class Extraction:
         Args:
             asked: Tables that were already asked about after their last page.
         """
-        taking = [(each.endpoint, each.account_id) for each in batches if each.takes_away]
-        if not taking or self.options.rereads is not None:
+        places = [(each.endpoint, each.account_id) for each in batches if each.needs_confirmation]
+        if not places or self.options.rereads is not None:
             # An audit's rereads move no cursor, and the code that removes rows asks before it does.
             return batches
         Confirmation(self.sessions, self.run_log).ask(
             (endpoint, account_id)
-            for endpoint, account_id in taking
+            for endpoint, account_id in places
             if (endpoint.name, account_id) not in asked
         )
         # In place: a second list would keep the rows in memory while the consumer has the first.
@@ -207,7 +207,8 @@ class Extraction:
             each
             for each in batches
             if not (
-                each.takes_away and self.run_log.is_doubtful(each.endpoint.name, each.account_id)
+                each.needs_confirmation
+                and self.run_log.is_doubtful(each.endpoint.name, each.account_id)
             )
         ]
         return batches
@@ -271,7 +272,7 @@ class Extraction:
         """
         held: list[Batch] = []
         for batch in self._iter_unconfirmed(feed):
-            if not batch.takes_away:
+            if not batch.needs_confirmation:
                 yield batch
                 continue
             if held and held[-1].state is not None:

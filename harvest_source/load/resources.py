@@ -16,7 +16,6 @@ from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.encoder import DltEncoder, KnownHints, build_decoder, iter_empty_table
-from harvest_source.load.habits import check_habits, check_history, keeps_rows, takes_empty
 from harvest_source.load.hints import (
     build_hints,
     build_nested_hints,
@@ -27,6 +26,12 @@ from harvest_source.load.hints import (
     refuse_earlier_names,
 )
 from harvest_source.load.history import TableHistory, find_beginning, note_begun
+from harvest_source.load.resource_checks import (
+    check_history,
+    check_resource,
+    keeps_rows,
+    takes_empty,
+)
 from harvest_source.load.row_tables import RowTables
 from harvest_source.load.state import (
     current_accounts,
@@ -121,7 +126,7 @@ class TableReader:
         Raises:
             ConfigError: It would lose rows, or dlt could not load it.
         """
-        check_habits(self._endpoint, name, self._extraction.run_log.warn)
+        check_resource(self._endpoint, name, self._extraction.run_log.warn)
         if self._history is not None:
             check_history(self._history)
 

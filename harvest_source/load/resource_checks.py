@@ -30,7 +30,7 @@ _BY_KEY: Final = frozenset({"upsert", "insert-only", "cdc"})
 _ROW_KEY: Final = "_dlt_id"
 
 
-def check_habits(endpoint: Endpoint, name: str, warn: Callable[[str], None]) -> None:
+def check_resource(endpoint: Endpoint, name: str, warn: Callable[[str], None]) -> None:
     """
     Check what is asked of the resource *name* of the source that is being extracted.
 
