@@ -6,11 +6,11 @@ import os
 import sys
 import warnings
 
-from harvest_source.late_imports import put_off_imports
+from harvest_source.lazy_imports import defer_imports
 from harvest_source.startup import (
-    compile_methods_late,
-    leave_out_httpx_command,
-    leave_out_modules,
+    compile_methods_lazily,
+    freeze_modules,
+    skip_httpx_command,
 )
 
 DEFAULTS = {
@@ -47,10 +47,10 @@ def main() -> None:
         os.environ.setdefault(name, value)
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
-    compile_methods_late()
-    leave_out_httpx_command()
-    put_off_imports()
-    leave_out_modules()
+    compile_methods_lazily()
+    skip_httpx_command()
+    defer_imports()
+    freeze_modules()
     from harvest_source.cli.main import run
     from harvest_source.cli.streams import prepare_streams
     from harvest_source.concurrency import has_threads

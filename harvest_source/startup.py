@@ -38,7 +38,7 @@ def without_gc() -> Iterator[None]:
                 gc.freeze()
 
 
-def leave_out_modules() -> None:
+def freeze_modules() -> None:
     """
     Make the garbage collector ignore everything that :func:`without_gc` imports.
 
@@ -49,7 +49,7 @@ def leave_out_modules() -> None:
     _IS_COMMAND.set()
 
 
-def leave_out_httpx_command() -> None:
+def skip_httpx_command() -> None:
     """
     Make httpx skip its own command line, which needs rich and pygments.
 
@@ -62,7 +62,7 @@ def leave_out_httpx_command() -> None:
         modules.setdefault("httpx._main", None)
 
 
-def compile_methods_late() -> None:
+def compile_methods_lazily() -> None:
     """
     Make dataclasses compile each method except ``__init__`` when it is first called.
 
@@ -76,7 +76,7 @@ def compile_methods_late() -> None:
     if code is None or code.co_varnames[: len(_TAKES)] != _TAKES:
         return
 
-    def create_late(name: str, args: list[str], body: list[str], **more: Any) -> Any:
+    def create_lazily(name: str, args: list[str], body: list[str], **more: Any) -> Any:
         if name not in _COMPARED_OR_SHOWN:
             return create(name, args, body, **more)
         compiled: Any = None
@@ -89,4 +89,4 @@ def compile_methods_late() -> None:
         method.__name__ = name
         return method
 
-    vars(dataclasses)["_create_fn"] = create_late
+    vars(dataclasses)["_create_fn"] = create_lazily

@@ -60,11 +60,11 @@ def explain_failure(path: Path, error: duckdb.Error) -> tuple[str, str]:
     # The lines after the first quote the query and mark a position in it.
     line = str(error).partition("\n")[0]
     if not isinstance(error, _OF_THE_QUERY):
-        line = f"{_leave_out_values(error, line)}. TRY_CAST and TRY give null instead."
+        line = f"{_redact_values(error, line)}. TRY_CAST and TRY give null instead."
     return FAILED, printable(line, limit=300)
 
 
-def _leave_out_values(error: duckdb.Error, line: str) -> str:
+def _redact_values(error: duckdb.Error, line: str) -> str:
     """Remove values of rows from *line*: the caller may not be allowed to see them."""
     if isinstance(error, _QUOTING):
         return _QUOTED.split(line)[0].rstrip(" :")

@@ -319,12 +319,12 @@ def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iter
         sandbox: Run against a sandbox in this process, with a database and a pipeline of its own.
             It has no rate limit: a person who tries the command should not wait for Harvest's.
     """
-    from harvest_source.dlt_internals import leave_out_sqlalchemy, put_off_requests
+    from harvest_source.dlt_internals import avoid_sqlalchemy, defer_requests
 
     refuse_table_format(options["destination"])
-    put_off_requests()
+    defer_requests()
     if options["destination"] == DUCKDB:
-        leave_out_sqlalchemy()
+        avoid_sqlalchemy()
     if not sandbox:
         options["pipeline"] = options["pipeline"] or PIPELINE
         yield context.build_limiter

@@ -19,7 +19,7 @@ from harvest_source._version import __version__
 from harvest_source.api.rate_limit import LimiterMaker, general_limiter
 from harvest_source.cli.console import print_json
 from harvest_source.cli.json_log import JsonLog, wants_json_log
-from harvest_source.cli.late_commands import LateCommand, LateCommands, LateGroup
+from harvest_source.cli.lazy_commands import LazyCommand, LazyCommands, LazyGroup
 from harvest_source.cli.options import Context, everywhere
 from harvest_source.cli.streams import OutputError, discard_stdout
 from harvest_source.errors import (
@@ -80,15 +80,15 @@ _MODULES: Final[Mapping[str, Mapping[str, str]]] = {
 """Each command and the first sentence of its help, by the module of this package it lives in."""
 
 _COMMANDS: Final = {
-    name: LateCommand(f"harvest_source.cli.{module}", "list_" if name == "list" else name, summary)
+    name: LazyCommand(f"harvest_source.cli.{module}", "list_" if name == "list" else name, summary)
     for module, commands in _MODULES.items()
     for name, summary in commands.items()
 }
 
 
 @click.group(
-    cls=LateGroup,
-    commands=LateCommands(_COMMANDS),
+    cls=LazyGroup,
+    commands=LazyCommands(_COMMANDS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="harvest-source")

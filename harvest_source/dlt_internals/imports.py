@@ -11,7 +11,7 @@ _COMPAT: Final = "dlt.common.libs.sql_alchemy_compat"
 _REQUESTS: Final = "dlt.sources.helpers.requests"
 
 
-def leave_out_sqlalchemy() -> None:
+def avoid_sqlalchemy() -> None:
     """
     Make dlt parse URLs with its own code, even if SQLAlchemy is installed.
 
@@ -30,7 +30,7 @@ def leave_out_sqlalchemy() -> None:
         return  # An older or newer dlt, which does it differently.
 
 
-class _Later(ModuleType):
+class _LazyRequests(ModuleType):
     """Placeholder for dlt's HTTP client, which is imported on first use of an attribute."""
 
     def init(self, config: Any) -> None:
@@ -48,7 +48,7 @@ class _Later(ModuleType):
         return getattr(found, name)
 
 
-def put_off_requests() -> None:
+def defer_requests() -> None:
     """
     Make dlt import its HTTP client, and with it requests, on first use.
 
@@ -57,4 +57,4 @@ def put_off_requests() -> None:
     off. Call this only in a command's own process. Without this: a slower start.
     """
     if _REQUESTS not in sys.modules:
-        sys.modules[_REQUESTS] = _Later(_REQUESTS)
+        sys.modules[_REQUESTS] = _LazyRequests(_REQUESTS)

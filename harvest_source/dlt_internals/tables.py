@@ -22,7 +22,7 @@ from harvest_source.dlt_internals.destinations import JobClient, SqlClient
 from harvest_source.dlt_internals.open_tables import is_open_tables
 
 
-def has_rows(table: TTableSchema) -> bool:
+def has_received_rows(table: TTableSchema) -> bool:
     """
     Whether a table of dlt's schema has ever received a row; before that it may not exist.
 
@@ -48,7 +48,7 @@ def find_table(schema: dlt.Schema, name: str) -> str:
 def has_table(schema: dlt.Schema, name: str) -> bool:
     """Whether the table that we call *name* is in the destination, as far as dlt knows."""
     table = schema.tables.get(find_table(schema, name))
-    return table is not None and has_rows(table)
+    return table is not None and has_received_rows(table)
 
 
 def find_root(schema: dlt.Schema, table: str) -> str:
@@ -67,7 +67,9 @@ def iter_array_tables(schema: dlt.Schema, name: str) -> Iterator[str]:
     starts = f"{name}__", f"{path}{schema.naming.PATH_SEPARATOR}"
     for found, table in schema.tables.items():
         line = _find_ancestors(schema, found)
-        if has_rows(table) and any(x in {name, path} or x.startswith(starts) for x in line):
+        if has_received_rows(table) and any(
+            x in {name, path} or x.startswith(starts) for x in line
+        ):
             yield found
 
 
@@ -97,7 +99,9 @@ def iter_incomplete_tables(
     own = schema.dlt_table_names() if isinstance(client, SqlJobClientBase) else ()
     made = [name for name in names or () if name in own]
     if names is None:
-        made = [name for name, table in schema.tables.items() if has_rows(table) or name in own]
+        made = [
+            name for name, table in schema.tables.items() if has_received_rows(table) or name in own
+        ]
     is_case_sensitive = client.capabilities.generates_case_sensitive_identifiers()
     for name, columns in client.get_storage_tables(made):
         lacking = schema.get_new_table_columns(name, columns, case_sensitive=is_case_sensitive)

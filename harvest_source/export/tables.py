@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from harvest_source.clock import SystemClock
-from harvest_source.dlt_internals import has_rows
+from harvest_source.dlt_internals import has_received_rows
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.sql import maintenance, statements
 from harvest_source.sql.conditions import EVERY_ROW, Condition, OneOf
@@ -147,7 +147,7 @@ class _ByDlt:
 
     def names(self) -> Sequence[str]:
         known = self.sql.schema.data_tables()
-        return sorted(str(table["name"]) for table in known if has_rows(table))
+        return sorted(str(table["name"]) for table in known if has_received_rows(table))
 
     def count(self, table: str) -> int:
         return self.sql.count(table, self._find_rows(table))

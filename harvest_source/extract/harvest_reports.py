@@ -57,13 +57,13 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     years = {*counted, *fill_gaps(counted, task.today, start)}
     plan = plan_report(years, start, stored.names)
     due = [each for each in plan.windows if _is_due(stored, each, counted, task)]
-    due = _leave_out_undated(task, due, plan.covered)
+    due = _drop_overlaps_if_undated(task, due, plan.covered)
     readable = [each for each in due if stored.may_be_read(name_window(each))]
     lacks_columns = task.lacks_columns
     note_excluded(task.state, task.excluded)
     scopes = [_window_scope(task, each) for each in readable]
     incomplete = yield from read_scopes(task, scopes, stored)
-    _forget(task, stored, _leave_out_unread(plan.covered, incomplete), years)
+    _forget(task, stored, _drop_overlaps_with_incomplete(plan.covered, incomplete), years)
     stored.store()
     if incomplete:
         return  # Without new counts, a year whose rows changed is read again.
@@ -154,7 +154,7 @@ def _store_counts(task: Task, counted: Counted) -> None:
     task.state["counts"] = {str(year): counted[year] for year in sorted(counted) if year < recent}
 
 
-def _leave_out_undated(
+def _drop_overlaps_if_undated(
     task: Task, windows: Sequence[DateWindow], covered: Sequence[str]
 ) -> list[DateWindow]:
     """
@@ -174,7 +174,9 @@ def _leave_out_undated(
     return [each for each in windows if not any(_share_days(each, other) for other in bounds)]
 
 
-def _leave_out_unread(covered: Sequence[str], incomplete: Sequence[Scope]) -> tuple[str, ...]:
+def _drop_overlaps_with_incomplete(
+    covered: Sequence[str], incomplete: Sequence[Scope]
+) -> tuple[str, ...]:
     """Leave out *covered* windows that overlap an incomplete one: no other has their rows."""
     unread = [tuple(day for _, day in scope.values) for scope in incomplete]
     return tuple(

@@ -16,7 +16,7 @@ from harvest_source.dlt_internals import (
     compute_tables,
     find_active_pipeline,
     find_merge_strategies,
-    has_rows,
+    has_received_rows,
     takes_new_tables,
 )
 from harvest_source.errors import ConfigError
@@ -138,7 +138,7 @@ def _check_scd2(endpoint: Endpoint, table: Any) -> None:
 def _check_same_way(schema: dlt.Schema, name: str, is_scd2: bool) -> None:
     """dlt cannot load rows into a table that was made of Arrow tables, or the reverse."""
     known = schema.tables.get(name)
-    if known is None or not has_rows(known):
+    if known is None or not has_received_rows(known):
         return
     if is_scd2 != (_ROW_KEY in stored_columns(schema, name)):
         was, now = ("rows without scd2", "scd2") if is_scd2 else ("scd2", "rows without it")

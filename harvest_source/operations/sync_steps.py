@@ -29,7 +29,7 @@ from harvest_source.operations.loading import load_tables
 from harvest_source.operations.row_removal import RowRemoval, finish_pending_removals
 from harvest_source.operations.run_end import finish, write_log, write_run
 from harvest_source.operations.run_report import SyncReport
-from harvest_source.operations.unseen import leave_out_moved
+from harvest_source.operations.unseen import without_moved_rows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.sql.conditions import Within
@@ -201,7 +201,7 @@ class SyncSteps:
         """Note *rows* for removal, except those that Harvest has on days that were not read."""
         session = self.workspace.sessions.open(rows.account_id)
         try:
-            gone = leave_out_moved(self.workspace, session, rows)
+            gone = without_moved_rows(self.workspace, session, rows)
         except RemoteError as error:
             self.workspace.run_log.fail(*rows.place, error)
             return

@@ -16,7 +16,7 @@ _ASKED = 100
 """Up to this many rows are requested by id; for more, the list of the earlier days is read."""
 
 
-def leave_out_moved(workspace: Workspace, session: Session, removal: Removal) -> Removal | None:
+def without_moved_rows(workspace: Workspace, session: Session, removal: Removal) -> Removal | None:
     """
     *removal* without the rows that Harvest still has, on a day that was not read.
 

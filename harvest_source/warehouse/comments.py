@@ -14,7 +14,7 @@ from typing import Final
 
 from dlt.common.schema.typing import TColumnSchema, TTableSchema
 
-from harvest_source.dlt_internals import find_table, has_rows
+from harvest_source.dlt_internals import find_table, has_received_rows
 from harvest_source.load.history import VALID_FROM, VALID_TO
 from harvest_source.schema.columns import LOAD_ID, VARIANT
 from harvest_source.schema.endpoint import Endpoint
@@ -108,7 +108,7 @@ def write_comments(warehouse: Warehouse) -> None:
     tables = {
         name: _build_comments(name, table, described)
         for name, table in known.items()
-        if name in dlts or has_rows(table) or _is_made(name, table, known, described)
+        if name in dlts or has_received_rows(table) or _is_made(name, table, known, described)
     }
     digests = {name: _digest(comments) for name, comments in tables.items()}
     stale = [name for name, digest in digests.items() if written.get(name) != digest]
@@ -134,7 +134,7 @@ def _is_made(
     rows. Child tables of history tables are created with their first row.
     """
     parent = table.get("parent")
-    return parent is not None and has_rows(known[parent]) and name in described
+    return parent is not None and has_received_rows(known[parent]) and name in described
 
 
 def _build_comments(name: str, table: TTableSchema, described: Mapping[str, str]) -> dict[str, str]:

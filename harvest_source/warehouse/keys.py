@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from harvest_source.dlt_internals import DestinationException, find_table, has_rows
+from harvest_source.dlt_internals import DestinationException, find_table, has_received_rows
 from harvest_source.errors import printable
 from harvest_source.load.history import VALID_FROM
 from harvest_source.schema.endpoints import ENDPOINTS
@@ -63,7 +63,7 @@ def write_keys(warehouse: Warehouse) -> list[str]:
 def _is_possible(sql: Sql, key: Key) -> bool:
     """Whether the table exists and has the columns."""
     known = sql.schema.tables.get(_spell(sql, key.table))
-    is_made = known is not None and has_rows(known)
+    is_made = known is not None and has_received_rows(known)
     return is_made and set(key.columns) <= set(sql.columns_of(key.table))
 
 

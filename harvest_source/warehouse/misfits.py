@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from harvest_source.dlt_internals import find_root, has_rows
+from harvest_source.dlt_internals import find_root, has_received_rows
 from harvest_source.errors import counted
 from harvest_source.schema.columns import VARIANT, Type
 from harvest_source.schema.endpoints import BY_NAME
@@ -44,7 +44,7 @@ def _iter_places(warehouse: Warehouse) -> Iterator[tuple[str, str]]:
     """Yield tables and number columns that have a column for values that do not fit."""
     schema = warehouse.schema
     for name, table in schema.tables.items():
-        if not has_rows(table) or find_root(schema, name) not in BY_NAME:
+        if not has_received_rows(table) or find_root(schema, name) not in BY_NAME:
             continue
         for each in table["columns"]:
             column = each.removesuffix(VARIANT)

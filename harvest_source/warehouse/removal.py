@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import dlt
 
-from harvest_source.dlt_internals import find_root, has_rows, has_table
+from harvest_source.dlt_internals import find_root, has_received_rows, has_table
 from harvest_source.errors import GuardError
 from harvest_source.extract.removals import Removal
 from harvest_source.load.history import VALID_TO, TableHistory
@@ -65,7 +65,9 @@ def find_arrays(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:
     return [
         name
         for name, table in schema.tables.items()
-        if name != endpoint.name and has_rows(table) and find_root(schema, name) == endpoint.name
+        if name != endpoint.name
+        and has_received_rows(table)
+        and find_root(schema, name) == endpoint.name
     ]
 
 

@@ -18,7 +18,7 @@ from harvest_source.dlt_internals import (
     find_root,
     find_table,
     has_dataset,
-    has_rows,
+    has_received_rows,
     iter_incomplete_tables,
     sql_client_of,
 )
@@ -124,7 +124,11 @@ def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
     """Delete child rows of lost parents: they would remain beside those that are read again."""
     sql, gone = open_sql(sql_client_of(client), schema), set(missing)
     for name, table in schema.tables.items():
-        if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
+        if (
+            name not in gone
+            and has_received_rows(table)
+            and find_root(schema, name) in gone - {name}
+        ):
             delete_all(sql, name)
 
 
@@ -172,4 +176,8 @@ def _fill_keys(sql: Sql, table: str, endpoint: Endpoint, keys: Mapping[str, str]
 def find_unmade_children(schema: dlt.Schema, endpoints: Iterable[Endpoint]) -> list[str]:
     """Declared child tables that dlt has not created, because no row needed them yet."""
     names = (find_table(schema, name) for endpoint in endpoints for name in endpoint.child_tables)
-    return [name for name in names if name in schema.tables and not has_rows(schema.tables[name])]
+    return [
+        name
+        for name in names
+        if name in schema.tables and not has_received_rows(schema.tables[name])
+    ]

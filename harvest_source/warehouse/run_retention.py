@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from harvest_source.dlt_internals import has_rows, is_open_tables
+from harvest_source.dlt_internals import has_received_rows, is_open_tables
 from harvest_source.extract.schedule import is_due
 from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS, is_made
 from harvest_source.schema.columns import LOAD_ID
@@ -120,7 +120,7 @@ def _forget_loads(sql: Sql, before: datetime) -> None:
     old = _read_ids(sql, loads, AllOf(of_schema, Within("inserted_at", None, before)), "load_id")
     old -= set(sorted(_read_ids(sql, loads, of_schema, "load_id"), key=str)[-_NEWEST:])
     for name, table in schema.tables.items():
-        is_filled = has_rows(table) or name == schema.state_table_name
+        is_filled = has_received_rows(table) or name == schema.state_table_name
         if old and is_filled and LOAD_ID in table["columns"]:
             old -= _read_ids(sql, name, Within(LOAD_ID, None, None), LOAD_ID)
     forget(sql, loads, "load_id", old)

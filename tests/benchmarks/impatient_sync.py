@@ -60,18 +60,18 @@ def _start_as_the_command(destination: str) -> None:
     """
     with suppress(ImportError):  # An earlier checkout, named by --code, has none of this.
         from harvest_source import startup
-        from harvest_source.late_imports import put_off_imports
+        from harvest_source.lazy_imports import defer_imports
 
-        startup.compile_methods_late()
-        startup.leave_out_httpx_command()
-        put_off_imports()
-        startup.leave_out_modules()
+        startup.compile_methods_lazily()
+        startup.skip_httpx_command()
+        defer_imports()
+        startup.freeze_modules()
     with suppress(ImportError), _import_as_the_command():
-        from harvest_source.dlt_internals import leave_out_sqlalchemy, put_off_requests
+        from harvest_source.dlt_internals import avoid_sqlalchemy, defer_requests
 
-        put_off_requests()
+        defer_requests()
         if destination == "duckdb":
-            leave_out_sqlalchemy()
+            avoid_sqlalchemy()
 
 
 def _import_as_the_command() -> AbstractContextManager[None]:

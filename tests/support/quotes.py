@@ -19,7 +19,7 @@ REFERENCES = {
     "estimate": "estimates",
 }
 """By member: the table that it quotes."""
-LATE = (*REFERENCES, "line_items", "user_ids")
+LAZY = (*REFERENCES, "line_items", "user_ids")
 """Members that follow ``updated_at`` in recorded answers."""
 
 
@@ -46,5 +46,5 @@ def check_order(row: Row) -> None:
     """The order of recorded answers: id first, quoted records and lines after updated_at."""
     members = list(row)
     assert members[0] == "id"
-    late = [name for name in LATE if name in members]
+    late = [name for name in LAZY if name in members]
     assert all(members.index(name) > members.index("updated_at") for name in late)

@@ -193,8 +193,8 @@ def test_addresses_are_parsed_without_sqlalchemy() -> None:
     """dlt's own parser reads every destination's address, as without SQLAlchemy installed."""
     code = (
         "import sys, dlt;"
-        "from harvest_source.dlt_internals import leave_out_sqlalchemy;"
-        "leave_out_sqlalchemy();"
+        "from harvest_source.dlt_internals import avoid_sqlalchemy;"
+        "avoid_sqlalchemy();"
         "from dlt.destinations.impl.postgres.configuration import PostgresCredentials;"
         "given = PostgresCredentials('postgresql://ann:p%40ss@host:5433/db?sslmode=require');"
         "print(given.password, given.port, given.query, 'sqlalchemy' in sys.modules)"
@@ -215,8 +215,8 @@ def test_requests_are_imported_when_they_are_used(use: str) -> None:
     """The client has dlt's configuration, as if dlt had imported it at startup."""
     code = (
         "import sys, dlt;"
-        "from harvest_source.dlt_internals import put_off_requests;"
-        "put_off_requests();"
+        "from harvest_source.dlt_internals import defer_requests;"
+        "defer_requests();"
         "dlt.pipeline('a', destination='duckdb');"
         "before = 'requests' in sys.modules;"
         f"{use};"
@@ -379,8 +379,8 @@ def test_local_values_can_be_set_and_read(loaded: Warehouse) -> None:
 def test_the_schema_knows_tables_with_rows_and_roots(loaded: Warehouse) -> None:
     """A table that never had a row is recognised; a child leads to its root table."""
     schema = loaded.pipeline.default_schema
-    assert dlt_internals.has_rows(schema.tables["orders__lines"])
-    assert not dlt_internals.has_rows(schema.tables["orders__refunds"])
+    assert dlt_internals.has_received_rows(schema.tables["orders__lines"])
+    assert not dlt_internals.has_received_rows(schema.tables["orders__refunds"])
     assert dlt_internals.find_root(schema, "orders__lines") == "orders"
     assert dlt_internals.find_root(schema, "orders") == "orders"
 

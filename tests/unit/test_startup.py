@@ -9,8 +9,8 @@ import sys
 def test_httpx_goes_without_its_own_command_line() -> None:
     """As without rich installed, everything else in httpx works."""
     code = (
-        "import sys; from harvest_source.startup import leave_out_httpx_command;"
-        "leave_out_httpx_command();"
+        "import sys; from harvest_source.startup import skip_httpx_command;"
+        "skip_httpx_command();"
         "import httpx; httpx.Client(transport=httpx.MockTransport(lambda _: None)).close();"
         "print('rich' in sys.modules, httpx.main.__module__)"
     )
@@ -22,9 +22,9 @@ def test_methods_are_compiled_when_they_are_called() -> None:
     """They work like dataclasses' own; on a Python version with other internals, those stay."""
     code = """
 import dataclasses, sys
-from harvest_source.startup import compile_methods_late
+from harvest_source.startup import compile_methods_lazily
 own = getattr(dataclasses, "_create_fn", None)
-compile_methods_late()
+compile_methods_lazily()
 is_late = getattr(dataclasses, "_create_fn", None) is not own
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -59,12 +59,12 @@ print(is_late == (sys.version_info < (3, 13)))
 def test_the_garbage_collector_skips_imported_modules() -> None:
     """Only a command's own process does this: in a notebook, existing objects would stay."""
     code = (
-        "import gc; from harvest_source.startup import leave_out_modules, without_gc\n"
+        "import gc; from harvest_source.startup import freeze_modules, without_gc\n"
         "def read():\n"
         "    with without_gc():\n"
         "        import decimal, json\n"
         "    return gc.get_freeze_count()\n"
-        "print(read(), leave_out_modules(), read() > 1000, gc.isenabled())"
+        "print(read(), freeze_modules(), read() > 1000, gc.isenabled())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "None", "True", "True"]

@@ -84,12 +84,12 @@ def _staffer(agency: Agency, position: int, is_gone: bool, office: int, pods: in
         rates=_steps(agency, rng.choice((-10, 0, 0, 5, 10)), craft.rate, month=1),
         costs=_steps(agency, rng.choice((-4, 0, 2.5, 6)), craft.cost, month=4),
     )
-    _leave_out_rates(agency, person, position)
+    _remove_some_rates(agency, person, position)
     _show_rates(plan, person)
     return person
 
 
-def _leave_out_rates(agency: Agency, person: Staffer, position: int) -> None:
+def _remove_some_rates(agency: Agency, person: Staffer, position: int) -> None:
     if position == WITHOUT_RATE:
         person.rates = []
     if position == WITHOUT_COST:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 _BEGIN = (
-    "import sys; from harvest_source.late_imports import *; put_off_imports(); import dlt, pyarrow;"
+    "import sys; from harvest_source.lazy_imports import *; defer_imports(); import dlt, pyarrow;"
 )
 
 
@@ -23,9 +23,9 @@ def test_deferred_modules_are_loaded_only_when_used() -> None:
     """Deferring a module that is never imported, or is used at once, would save nothing."""
     code = (
         "import harvest_source.operations.sync_steps, harvest_source.config.parse, pyarrow.acero;"
-        "from harvest_source.late_imports import LATE, LateModule;"
+        "from harvest_source.lazy_imports import LAZY, LazyModule;"
         "import pyarrow.compute as pc; pc.sum;"
-        "loaded = {n for n in LATE if not isinstance(sys.modules.get(n), LateModule)};"
+        "loaded = {n for n in LAZY if not isinstance(sys.modules.get(n), LazyModule)};"
         "print(*loaded)"
     )
     assert run(code) == ["pyarrow.compute"]

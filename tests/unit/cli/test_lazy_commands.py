@@ -8,10 +8,10 @@ import sys
 import click
 import pytest
 
-from harvest_source.cli.late_commands import LateCommands
+from harvest_source.cli.lazy_commands import LazyCommands
 from harvest_source.cli.main import main
 
-assert isinstance(main.commands, LateCommands)
+assert isinstance(main.commands, LazyCommands)
 
 
 @pytest.mark.parametrize(("name", "summary"), main.commands.list_summaries())
@@ -31,4 +31,4 @@ def test_other_commands_are_not_imported(arguments: list[str]) -> None:
         "print(code, *(n for n in sys.modules if n.endswith('_commands')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1].split() == ["0", "harvest_source.cli.late_commands"]
+    assert done.stdout.splitlines()[-1].split() == ["0", "harvest_source.cli.lazy_commands"]

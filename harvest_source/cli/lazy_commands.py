@@ -10,7 +10,7 @@ import click
 
 
 @dataclass(frozen=True, slots=True)
-class LateCommand:
+class LazyCommand:
     """
     A command that is not imported yet.
 
@@ -29,15 +29,15 @@ class LateCommand:
         return command
 
 
-class LateCommands(MutableMapping[str, click.Command]):
-    """Commands by name; a late one is imported when it is looked up."""
+class LazyCommands(MutableMapping[str, click.Command]):
+    """Commands by name; a lazy one is imported when it is looked up."""
 
-    def __init__(self, late: Mapping[str, LateCommand]) -> None:
-        self._known: dict[str, click.Command | LateCommand] = dict(late)
+    def __init__(self, lazy: Mapping[str, LazyCommand]) -> None:
+        self._known: dict[str, click.Command | LazyCommand] = dict(lazy)
 
     def __getitem__(self, name: str) -> click.Command:
         found = self._known[name]
-        if isinstance(found, LateCommand):
+        if isinstance(found, LazyCommand):
             found = self._known[name] = found.load()
         return found
 
@@ -56,17 +56,17 @@ class LateCommands(MutableMapping[str, click.Command]):
     def list_summaries(self) -> list[tuple[str, str]]:
         """Name and summary of each command, by name, without importing it."""
         return [
-            (name, each.summary if isinstance(each, LateCommand) else each.get_short_help_str(80))
+            (name, each.summary if isinstance(each, LazyCommand) else each.get_short_help_str(80))
             for name, each in sorted(self._known.items())
         ]
 
 
-class LateGroup(click.Group):
+class LazyGroup(click.Group):
     """A group whose ``--help`` imports no command."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Format as click does, except that it need not skip hidden commands: there are none."""
-        if not isinstance(self.commands, LateCommands):
+        if not isinstance(self.commands, LazyCommands):
             super().format_commands(ctx, formatter)
             return
         with formatter.section("Commands"):

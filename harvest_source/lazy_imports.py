@@ -2,7 +2,7 @@
 Delay the import of modules that libraries import at start-up but most commands never use.
 
 Python finds such a module, but gets a placeholder that imports the real one when one of its names
-is accessed. Call :func:`put_off_imports` only in a command's own process, before the libraries are
+is accessed. Call :func:`defer_imports` only in a command's own process, before the libraries are
 imported: modules already imported are not affected. Where a library no longer has such a module, or
 accesses its names at once, nothing is saved. Without this module the start is slower.
 """
@@ -28,7 +28,7 @@ class _Requirement:
 
     def __new__(cls, text: str) -> Any:
         module = importlib.import_module("packaging.requirements")
-        if isinstance(module, LateModule):
+        if isinstance(module, LazyModule):
             module = _import_real(module)
         return module.Requirement(text)
 
@@ -41,7 +41,7 @@ class _NoDescription(dict[str, list[Any]]):
         super().__init__(Parameters=[])
 
 
-LATE: Final[Mapping[str, Mapping[str, Any]]] = {
+LAZY: Final[Mapping[str, Mapping[str, Any]]] = {
     # Imports parts of all of dlt's 22 destinations, of which a command uses one. The string is the
     # module that defines the name.
     "dlt.destinations": {
@@ -63,7 +63,7 @@ LATE: Final[Mapping[str, Mapping[str, Any]]] = {
 """Modules whose import is delayed, each with the names that it answers without being run."""
 
 
-class LateModule(ModuleType):
+class LazyModule(ModuleType):
     """
     Placeholder for a module whose code has not run yet; answers for the module's names.
 
@@ -73,7 +73,7 @@ class LateModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in _SHOWN:
             raise AttributeError(name)  # Accessed by code that inspects all modules.
-        early = LATE[self.__name__].get(name)
+        early = LAZY[self.__name__].get(name)
         if early is not None and sys.modules.get(self.__name__) is self:
             return (
                 getattr(importlib.import_module(early), name) if isinstance(early, str) else early
@@ -83,47 +83,47 @@ class LateModule(ModuleType):
         return found
 
 
-def _import_real(late: ModuleType) -> Any:
-    """Import the module that *late* stands for."""
+def _import_real(lazy: ModuleType) -> Any:
+    """Import the module that *lazy* stands for."""
     with _LOCK:
-        if sys.modules.get(late.__name__) is late:
-            _REAL.add(late.__name__)
-            del sys.modules[late.__name__]
-    real = importlib.import_module(late.__name__)
-    for name, value in list(late.__dict__.items()):
+        if sys.modules.get(lazy.__name__) is lazy:
+            _REAL.add(lazy.__name__)
+            del sys.modules[lazy.__name__]
+    real = importlib.import_module(lazy.__name__)
+    for name, value in list(lazy.__dict__.items()):
         if isinstance(value, ModuleType):  # Submodules that were imported before it.
             real.__dict__.setdefault(name, value)
     return real
 
 
-class _LateLoader:
+class _LazyLoader:
     """Creates placeholder modules. Importing its proper base, ``importlib.abc``, takes 12 ms."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Create the placeholder; the import system sets where its submodules are."""
-        return LateModule(spec.name)
+        return LazyModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         """Run nothing."""
 
 
-class LateFinder:
-    """Finds the modules of :data:`LATE` where Python would find them."""
+class LazyFinder:
+    """Finds the modules of :data:`LAZY` where Python would find them."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The module's own spec with a loader that delays it; None for all other modules."""
-        if fullname not in LATE or fullname in _REAL:
+        if fullname not in LAZY or fullname in _REAL:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None:
-            loader: Any = _LateLoader()
+            loader: Any = _LazyLoader()
             spec.loader = loader
         return spec
 
 
-def put_off_imports() -> None:
-    """From now on, run the code of the modules of :data:`LATE` only when they are used."""
-    if not any(isinstance(each, LateFinder) for each in sys.meta_path):
-        sys.meta_path.insert(0, LateFinder())
+def defer_imports() -> None:
+    """From now on, run the code of the modules of :data:`LAZY` only when they are used."""
+    if not any(isinstance(each, LazyFinder) for each in sys.meta_path):
+        sys.meta_path.insert(0, LazyFinder())
