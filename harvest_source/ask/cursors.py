@@ -33,7 +33,7 @@ class CursorSeal:
     key: bytes = b""
     owner: str = ""
 
-    def write(self, values: Sequence[Any], question: str) -> str:
+    def make(self, values: Sequence[Any], question: str) -> str:
         """Make the cursor that continues after a record with *values* in the sort columns."""
         content = json.dumps(list(values)).encode()
         sealed = self._digest(content, question) + content

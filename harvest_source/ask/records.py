@@ -81,7 +81,7 @@ def list_records(
     if after is not None:
         question = replace(question, after=runner.cursor_seal.open(after, what))
     answer = runner.ask(question, max_rows=limit)
-    return _build_page(answer, partial(runner.cursor_seal.write, question=what))
+    return _build_page(answer, partial(runner.cursor_seal.make, question=what))
 
 
 def get_record(table: str, record_id: str | int, *, warehouse: Warehouse = None) -> Answer:
@@ -134,7 +134,7 @@ def build_filters(where: Where) -> tuple[Filter, ...]:
     """Build filters from text, or from a mapping of columns to values."""
     if isinstance(where, Mapping):
         return tuple(
-            Filter(name, "=", None if value is None else _write(value))
+            Filter(name, "=", None if value is None else _format(value))
             for name, value in where.items()
         )
     texts = [where] if isinstance(where, str) else where  # Not split: a value may contain commas.
@@ -146,15 +146,15 @@ def parse_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(each) for each in parse_list(names))
 
 
-def _write(value: Any) -> str:
+def _format(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _build_page(answer: Answer, write_cursor: Callable[[Sequence[Any]], str]) -> Answer:
+def _build_page(answer: Answer, make_cursor: Callable[[Sequence[Any]], str]) -> Answer:
     """Remove the hidden key columns from the rows, and make cursors from them."""
     shown = [at for at, name in enumerate(answer.columns) if not name.startswith(_CURSOR)]
     hidden = [at for at, name in enumerate(answer.columns) if name.startswith(_CURSOR)]
-    cursors = tuple(write_cursor([row[at] for at in hidden]) for row in answer.rows)
+    cursors = tuple(make_cursor([row[at] for at in hidden]) for row in answer.rows)
     return replace(
         answer,
         columns=tuple(answer.columns[at] for at in shown),

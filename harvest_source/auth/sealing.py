@@ -109,8 +109,8 @@ def _to_json(login: SavedLogin) -> dict[str, Any]:
     return {
         "access_token": tokens.access_token,
         "refresh_token": tokens.refresh_token,
-        "expires_at": _write_time(tokens.expires_at),
-        "obtained_at": _write_time(tokens.obtained_at),
+        "expires_at": _format_time(tokens.expires_at),
+        "obtained_at": _format_time(tokens.obtained_at),
         "client_id": login.client_id,
         "client_secret": login.client_secret,
         "scope": login.scope,
@@ -118,7 +118,7 @@ def _to_json(login: SavedLogin) -> dict[str, Any]:
         "account_name": login.account_name,
         "user": login.user,
         "roles": list(login.roles),
-        "signed_in_at": _write_time(login.signed_in_at),
+        "signed_in_at": _format_time(login.signed_in_at),
         "seed": login.seed,
     }
 
@@ -143,7 +143,7 @@ def _from_json(content: Mapping[str, Any]) -> SavedLogin:
     )
 
 
-def _write_time(moment: datetime | None) -> str | None:
+def _format_time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 

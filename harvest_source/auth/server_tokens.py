@@ -161,7 +161,7 @@ class ServerTokens:
         return None if found is None or found.has_expired(self._now()) else found
 
     def _store(self, tokens: list[ServerToken]) -> None:
-        content = {"format": _FORMAT, "tokens": [_write(each) for each in tokens]}
+        content = {"format": _FORMAT, "tokens": [_dump(each) for each in tokens]}
         write_private(self._path, json.dumps(content, indent=1).encode())
 
     @contextmanager
@@ -195,7 +195,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _write(token: ServerToken) -> dict[str, Any]:
+def _dump(token: ServerToken) -> dict[str, Any]:
     return {**token.as_dict(), "digest": token.digest}
 
 

@@ -52,7 +52,7 @@ class Key:
         info = b"harvest-source vault 1\0" + purpose
         return HKDF(algorithm=SHA256(), length=SIZE, salt=None, info=info).derive(self.value)
 
-    def write(self) -> str:
+    def to_text(self) -> str:
         """The key as text."""
         return base64.urlsafe_b64encode(self.value).rstrip(b"=").decode()
 
@@ -157,7 +157,7 @@ class KeyringPlace:
 
     def write(self, keys: Sequence[Key]) -> None:
         try:
-            self._backend.set_password(SERVICE, self._user, ",".join(key.write() for key in keys))
+            self._backend.set_password(SERVICE, self._user, ",".join(key.to_text() for key in keys))
         except Exception as error:
             raise KeyringUnusableError(self.name, error) from error
 
@@ -216,7 +216,7 @@ class FilePlace:
             raise ConfigError(msg) from error
 
     def write(self, keys: Sequence[Key]) -> None:
-        write_private(self._path, "".join(f"{key.write()}\n" for key in keys).encode())
+        write_private(self._path, "".join(f"{key.to_text()}\n" for key in keys).encode())
 
     @property
     def warning(self) -> str:

@@ -63,7 +63,7 @@ class JsonLog:
     def write(self, event: str, **fields: Any) -> None:
         """Write one line; ``fields`` are values that JSON can hold, or datetimes."""
         line = {"at": self._clock.now(), "event": event, **fields}
-        print(json.dumps(line, default=_write_value), file=sys.stderr)
+        print(json.dumps(line, default=_to_json), file=sys.stderr)
 
     def note_result(self, report: Mapping[str, Any]) -> None:
         """Keep for the ``run`` line what it needs from *report*, the ``--json`` object."""
@@ -140,5 +140,5 @@ def _is_table(value: object) -> bool:
     return isinstance(value, list) and any(isinstance(each, dict) for each in value)
 
 
-def _write_value(value: object) -> str:
+def _to_json(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)

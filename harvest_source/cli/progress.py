@@ -99,7 +99,7 @@ class Board:
         total = f" of about {expected:,}" if expected is not None else ""
         with self._lock:
             rows = f"{self._counts.rows:>11,} rows" if self._counts.rows else ""
-        left = "" if left_s is None else f"about {write_duration(left_s)} left"
+        left = "" if left_s is None else f"about {format_duration(left_s)} left"
         return f"{self._describe_phase():<27}", f"{sent:>6}{total} requests", rows, left
 
     def as_dict(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def _wait_for_limit(
     return max(in_window[-allowed:][at] + window_s * (windows + 1) - now, 0.0)
 
 
-def write_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """``0:03:21``; with days in front if it is longer than a day."""
     whole = int(seconds)
     days, rest = divmod(whole, 86_400)
@@ -165,7 +165,7 @@ def _write_lines(board: Board, log: JsonLog | None) -> Iterator[None]:
     def write() -> None:
         while not ended.wait(_LINE_EVERY_S):
             if log is None:
-                print(write_line(board), file=sys.stderr)
+                print(format_line(board), file=sys.stderr)
             else:
                 log.write("progress", **board.as_dict())
 
@@ -178,7 +178,7 @@ def _write_lines(board: Board, log: JsonLog | None) -> Iterator[None]:
         writer.join()
 
 
-def write_line(board: Board) -> str:
+def format_line(board: Board) -> str:
     """One progress line for a log."""
     return MARK + ", ".join(" ".join(each.split()) for each in board.describe() if each)
 

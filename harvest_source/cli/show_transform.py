@@ -47,7 +47,7 @@ def show_transform(console: Console, report: TransformReport) -> None:
     _tell(console, report)
     if not console.quiet:
         marts = [each for each in report.models if each.is_mart]
-        print_table(_HEADINGS, map(_write, marts), numbers=("Rows", "Tests"), states=("State",))
+        print_table(_HEADINGS, map(_build_row, marts), numbers=("Rows", "Tests"), states=("State",))
     print(_summarise(report))
 
 
@@ -58,7 +58,7 @@ def _tell(console: Console, report: TransformReport) -> None:
         console.error(f"{failure.kind} {failure.name}: {failure.message}")
 
 
-def _write(model: Model) -> tuple[str, ...]:
+def _build_row(model: Model) -> tuple[str, ...]:
     state = "error" if model.failed or model.rows is None else "warning" if model.warned else "ok"
     rows = "" if model.rows is None else f"{model.rows:,}"
     return model.name, rows, str(model.passed + model.warned + model.failed), state

@@ -107,16 +107,16 @@ def _iter_rows(report: WarehouseStatus) -> Iterator[list[str]]:
 
 
 def _age(report: WarehouseStatus, at: datetime) -> str:
-    return f"{_write(report.now - at)} ago"
+    return f"{_format_duration(report.now - at)} ago"
 
 
 def _until(report: WarehouseStatus, at: datetime | None) -> str:
     if at is None:
         return ""
-    return f"in {_write(at - report.now)}" if at > report.now else "next run"
+    return f"in {_format_duration(at - report.now)}" if at > report.now else "next run"
 
 
-def _write(passed: timedelta) -> str:
+def _format_duration(passed: timedelta) -> str:
     """A duration in its two largest units at most."""
     minutes = max(int(passed.total_seconds()) // 60, 0)
     days, rest = divmod(minutes, 1440)

@@ -56,7 +56,7 @@ def _iter_credentials(config: HarvestConfiguration, given: Collection[str]) -> I
     for name, hint in HarvestCredentials.get_resolvable_fields().items():
         value = getattr(config.credentials, name)
         if value is not None:
-            shown = _HIDDEN if is_secret_hint(hint) else _write(value)
+            shown = _HIDDEN if is_secret_hint(hint) else _format(value)
             is_given = CREDENTIALS in given
             source = OPTION if is_given else _find_credential(name, config.auth_profile)
             yield Setting(f"{CREDENTIALS}.{name}", shown, source)
@@ -81,13 +81,13 @@ def _iter_keys(config: HarvestConfiguration, given: Collection[str]) -> Iterator
             sections = (*SECTIONS, PROFILES, config.auth_profile)
         found = None if name in given else find_setting(name, sections)
         source = OPTION if name in given else DEFAULT if found is None else found.place
-        text = _HIDDEN if is_secret_hint(hint) and value is not None else _write(value)
+        text = _HIDDEN if is_secret_hint(hint) and value is not None else _format(value)
         if name in _WORDS_HIDDEN and text:
             text = f"{text.split()[0]} ..."
         yield Setting(name, text, source)
 
 
-def _write(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None:
         return ""
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from harvest_source.errors import ConfigError
-from harvest_source.export.plain_texts import write_decimal
+from harvest_source.export.plain_texts import format_all_digits
 from harvest_source.formulas import BEGINNINGS
 
 MOST_ROWS: Final = 1_048_575
@@ -113,7 +113,7 @@ class _Sheet:
         if isinstance(value, float) or _count_digits(value) <= _MOST_DIGITS:
             self._sheet.write_number(row, at, value)
         else:
-            text = str(write_decimal(Decimal(value)))
+            text = str(format_all_digits(Decimal(value)))
             self._sheet.write_string(row, at, text.rstrip("0").rstrip(".") if "." in text else text)
 
     def _write_time(self, row: int, at: int, value: date | datetime) -> None:

@@ -28,7 +28,7 @@ def to_texts(column: Any, *, comma: bool = False) -> Any:
     """
     kind = column.type
     if pa.types.is_decimal(kind):
-        return _write_decimals(column, comma=comma)
+        return _format_decimals(column, comma=comma)
     if pa.types.is_floating(kind):
         texts = pc.cast(column, pa.string())
         return pc.replace_substring(texts, ".", ",") if comma else texts
@@ -40,18 +40,20 @@ def to_texts(column: Any, *, comma: bool = False) -> Any:
     return column
 
 
-def _write_decimals(column: Any, *, comma: bool) -> Any:
+def _format_decimals(column: Any, *, comma: bool) -> Any:
     texts = pc.cast(column, pa.string())
     # Arrow writes small numbers with an exponent, including 0 with nine decimals.
     has_exponent = pc.match_substring(texts, "E")
     if pc.any(has_exponent).as_py():
-        texts = pa.chunked_array([pa.array(map(write_decimal, column.to_pylist()), pa.string())])
+        texts = pa.chunked_array(
+            [pa.array(map(format_all_digits, column.to_pylist()), pa.string())]
+        )
     texts = pc.if_else(
         pc.match_substring(texts, "."), pc.replace_substring_regex(texts, _ZEROS, ""), texts
     )
     return pc.replace_substring(texts, ".", ",") if comma else texts
 
 
-def write_decimal(value: Decimal | None) -> str | None:
-    """Write all digits without an exponent; trailing zeros may remain."""
+def format_all_digits(value: Decimal | None) -> str | None:
+    """Format a number with all digits and no exponent; trailing zeros may remain."""
     return None if value is None else format(value, "f")

@@ -77,12 +77,12 @@ class ParentSweep:
     def dump(self) -> dict[str, Any]:
         """As stored in dlt's state."""
         return {
-            "finished_at": _write(self.finished_at),
-            "began": _write(self.began),
+            "finished_at": _format(self.finished_at),
+            "began": _format(self.began),
             "before": self.before,
             "parents": self.parents,
             "left": self.left,
-            "at": _write(self.at),
+            "at": _format(self.at),
             **({"is_first": True} if self.is_first else {}),
         }
 
@@ -186,5 +186,5 @@ def _parse(stored: str | None) -> datetime | None:
     return parse_instant(stored) if stored else None
 
 
-def _write(at: datetime | None) -> str | None:
+def _format(at: datetime | None) -> str | None:
     return at.isoformat() if at else None

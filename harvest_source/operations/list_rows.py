@@ -137,12 +137,12 @@ def _try_count(warehouse: Warehouse, table: str, scope: tuple[str, ...]) -> List
                 table, EVERY_ROW, (ACCOUNT_ID, *scope)
             ):
                 if account_id is not None:
-                    counted[int(account_id), "/".join(map(_write, values))] += rows
+                    counted[int(account_id), "/".join(map(_format, values))] += rows
     except Exception:
         return None
     return counted
 
 
-def _write(value: Any) -> str:
+def _format(value: Any) -> str:
     """A scope's value as it is written in the name of a list."""
     return str(as_day(value) if isinstance(value, date) else value)

@@ -35,7 +35,7 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.sql.conditions import Within
 from harvest_source.warehouse.comments import write_comments
 from harvest_source.warehouse.exclusion import empty_excluded
-from harvest_source.warehouse.keys import write_keys
+from harvest_source.warehouse.keys import add_keys
 from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_repair import fill_own_tables
@@ -169,7 +169,7 @@ class SyncSteps:
         """Write comments and keys; a warehouse that refuses them is complete without them."""
         try:
             write_comments(self.workspace.warehouse)
-            for warning in write_keys(self.workspace.warehouse):
+            for warning in add_keys(self.workspace.warehouse):
                 self.workspace.run_log.warn(warning)
         except DestinationError as error:
             self.workspace.run_log.warn(

@@ -82,9 +82,9 @@ class TableStatus:
             "table": self.table,
             "account_id": self.account_id,
             "rows": self.rows,
-            "as_of": _write(self.as_of),
-            "next_audit": _write(self.next_audit),
-            "next_sweep": _write(self.next_sweep),
+            "as_of": _format(self.as_of),
+            "next_audit": _format(self.next_audit),
+            "next_sweep": _format(self.next_sweep),
             "parents_left": self.parents_left,
             "is_stale": self.is_stale,
         }
@@ -326,5 +326,5 @@ def _read_sign_in(settings: Mapping[str, Any], *, ask: bool) -> StatusReport:
     return report
 
 
-def _write(at: datetime | None) -> str | None:
+def _format(at: datetime | None) -> str | None:
     return at.isoformat() if at else None

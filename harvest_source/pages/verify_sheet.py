@@ -198,7 +198,7 @@ def _build_sums(found: Iterable[Comparison], names: Sequence[str], key: Key) -> 
         here, there = (add_up(getattr(each, side) for each in told) for side in ("here", "there"))
         note = "" if len(told) == len(ours) else f"{len(told)} of {len(ours)} figures compared"
         state = State.DIFFERS if any(e.state is State.DIFFERS for e in told) else State.OK
-        rows.append((*place, *_write(ours[0].check, here, there, bool(told)), note))
+        rows.append((*place, *_format_cells(ours[0].check, here, there, bool(told)), note))
         states.append(_mark(state if told else State.INFORMATION))
     return build_table((*names, *_FIGURES, _NOTE), rows, numbers=_FIGURES, states=states)
 
@@ -224,7 +224,9 @@ def _build_rows(
     return build_table((*names, *_FIGURES, _NOTE), rows, numbers=_FIGURES, states=states)
 
 
-def _write(check: str, here: Decimal, there: Decimal, detects_changes: bool) -> tuple[str, ...]:
+def _format_cells(
+    check: str, here: Decimal, there: Decimal, detects_changes: bool
+) -> tuple[str, ...]:
     return tuple(format_figures(check, here, there)) if detects_changes else ("", "", "")
 
 

@@ -37,7 +37,7 @@ class Key:
     columns: tuple[str, ...]
 
 
-def write_keys(warehouse: Warehouse) -> list[str]:
+def add_keys(warehouse: Warehouse) -> list[str]:
     """
     Add the primary keys that tables lack, if the destination is PostgreSQL.
 
@@ -56,7 +56,7 @@ def write_keys(warehouse: Warehouse) -> list[str]:
             warning
             for key in iter_keys()
             if _is_possible(sql, key) and _spell(sql, key.table) not in made
-            for warning in _write(sql, key)
+            for warning in _add(sql, key)
         ]
 
 
@@ -81,7 +81,7 @@ def iter_keys() -> Iterator[Key]:
     yield from (Key(own.name, own.key) for own in OWN_TABLES)
 
 
-def _write(sql: Sql, key: Key) -> Iterator[str]:
+def _add(sql: Sql, key: Key) -> Iterator[str]:
     try:
         with sql.transaction():
             sql.execute((maintenance.POSTGRES_LOCK_WAIT, []))

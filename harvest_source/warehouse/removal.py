@@ -113,14 +113,14 @@ def guard(endpoint: Endpoint, rows: int, total: int, limit: Decimal, command: st
         return
     msg = (
         f"Not deleting {rows:,} of {total:,} {endpoint.name} "
-        f"({_write_percent_above(limit, Decimal(rows) / total)}, limit "
+        f"({_format_percent_above(limit, Decimal(rows) / total)}, limit "
         f"{(limit * 100).normalize():f}%). A token that sees fewer rows looks the same as a mass "
         f"delete. If they are really gone: {command} --max-deletes 100%"
     )
     raise GuardError(msg)
 
 
-def _write_percent_above(limit: Decimal, share: Decimal) -> str:
+def _format_percent_above(limit: Decimal, share: Decimal) -> str:
     """Write *share*, which is above *limit*, with as few decimals as show that it is."""
     percent = share * 100
     shown = (n for n in range(_MOST_PLACES) if round(percent, n) > limit * 100)

@@ -138,7 +138,7 @@ def test_a_login_sealed_with_a_missing_key_names_that_key(vault: Vault) -> None:
     """The message names profile, account, the missing key and where it was looked for."""
     keep(vault)
     key_id = content(vault)["logins"]["1000001"]["key"]
-    (vault.folder / "key").write_text(make_key().write())
+    (vault.folder / "key").write_text(make_key().to_text())
     with pytest.raises(ConfigError, match=f"profile default for account 1000001.*{key_id}.*key"):
         vault.read("default", "1000001")
 
@@ -149,7 +149,7 @@ def test_every_login_has_a_key_of_its_own() -> None:
     derived = {key.derive(purpose) for purpose in (b"a", b"b")}
     assert len(derived | {key.value}) == 3
     assert bytes.fromhex(key.id) not in key.value
-    assert key.write() not in repr(key)
+    assert key.to_text() not in repr(key)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -266,15 +266,15 @@ def test_a_change_of_keys_on_a_full_disk_loses_nothing(vault: Vault) -> None:
 def test_only_the_user_can_change_a_key_in_the_environment(tmp_path: Path) -> None:
     """The new key goes before the old one; without a new one the error says how."""
     old, new = make_key(), make_key()
-    environment = {VARIABLE: old.write()}
+    environment = {VARIABLE: old.to_text()}
     place = VariablePlace(environment)
     vault = Vault(tmp_path / "vault", keys=Keys([place], lambda _: None))
     keep(vault)
     with pytest.raises(ConfigError, match="before the old one"):
         vault.rotate()
-    environment[VARIABLE] = f"{new.write()},{old.write()}"
+    environment[VARIABLE] = f"{new.to_text()},{old.to_text()}"
     assert vault.rotate() == 1
-    environment[VARIABLE] = new.write()
+    environment[VARIABLE] = new.to_text()
     assert vault.read("default", "1000001") == LOGIN
 
 
@@ -302,7 +302,7 @@ def test_the_systems_keyring_comes_first(tmp_path: Path) -> None:
     environment = os.environ | {
         "PYTHON_KEYRING_BACKEND": "tests.support.drawer.Drawer",
         drawer.FILE: str(tmp_path / "drawer.json"),
-        VARIABLE: make_key().write(),
+        VARIABLE: make_key().to_text(),
     }
     call = "tests.support.login_children:use_keyring"
     child = fork(str(tmp_path), folder=tmp_path, environment=environment, call=call)
@@ -318,7 +318,7 @@ def test_the_key_file_still_opens_logins_if_the_variable_is_set(tmp_path: Path) 
     folder = tmp_path / "vault"
     vault = Vault(folder)
     keep(vault)
-    places = find_places(folder, {VARIABLE: make_key().write()})
+    places = find_places(folder, {VARIABLE: make_key().to_text()})
     assert [place.name for place in places] == [VARIABLE, str(folder / "key")]
     assert Vault(folder, keys=Keys(places, print)).read("default", "1000001") == LOGIN
 

@@ -102,7 +102,7 @@ def _shorten(row: Sequence[Any], room: int) -> tuple[Any, ...]:
     Raises:
         StatementRefused: It does not fit without its texts either.
     """
-    texts = [each if _is_short(each) else _write(each) for each in row]
+    texts = [each if _is_short(each) else _dump(each) for each in row]
     longest = max((len(each) for each in texts if isinstance(each, str)), default=0)
     while _measure(texts) > room:
         if not longest:
@@ -116,5 +116,5 @@ def _is_short(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float))
 
 
-def _write(value: Any) -> str:
+def _dump(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(clean_value(value))

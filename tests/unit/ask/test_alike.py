@@ -268,7 +268,7 @@ def test_a_hidden_tool_takes_the_same_path_as_an_unknown_one(
 def test_another_callers_cursor_takes_the_same_path_as_a_forged_one() -> None:
     """Nothing in a cursor is read before its seal is verified."""
     key = b"k" * 32
-    real = CursorSeal(key, "bo").write([1, 2], "q")
+    real = CursorSeal(key, "bo").make([1, 2], "q")
     made_up = ("A" if real[0] != "A" else "B") + real[1:]
 
     def open_one(cursor: str) -> Counter[str]:

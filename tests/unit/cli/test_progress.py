@@ -9,7 +9,7 @@ import pytest
 
 from harvest_source.activity import Activity, Phase
 from harvest_source.api.rate_limit import GENERAL, general_limiter
-from harvest_source.cli.progress import Board, write_duration, write_line
+from harvest_source.cli.progress import Board, format_duration, format_line
 from harvest_source.extract.run_log import Progress
 
 PAGE = 2000
@@ -72,13 +72,13 @@ def test_a_line_names_phase_requests_rows_and_time_left() -> None:
     """Thousands have separators; unknown parts are omitted."""
     clock, activity = Clock(), Activity()
     board = Board(activity, clock.monotonic)
-    assert write_line(board) == "progress: reading, 0 requests"
+    assert format_line(board) == "progress: reading, 0 requests"
     for _ in range(1500):
         with activity.sending():
             pass
     clock.at = 150.0
     board.add_page(Progress(1, "time_entries", 3_000_000, 4_000_000))
-    assert write_line(board) == (
+    assert format_line(board) == (
         "progress: reading, 1,500 of about 2,000 requests, 3,000,000 rows, about 0:00:50 left"
     )
 
@@ -98,20 +98,20 @@ def test_every_phase_is_named() -> None:
     """The more serious of two phases is named, and the process that holds the file, by PID."""
     clock, activity = Clock(), Activity(Phase.COMPARING)
     board = Board(activity, clock.monotonic)
-    assert write_line(board).startswith("progress: comparing, ")
+    assert format_line(board).startswith("progress: comparing, ")
     with activity.during(Phase.LIMIT):
-        assert "comparing" in write_line(board), "others get through"
+        assert "comparing" in format_line(board), "others get through"
         clock.at = 5.0
-        assert "waiting for Harvest's limit" in write_line(board)
+        assert "waiting for Harvest's limit" in format_line(board)
         with activity.during(Phase.WRITING):
-            assert "writing" in write_line(board)
+            assert "writing" in format_line(board)
     activity.wait_for("duckdb (PID 123)")
-    assert "waiting for the file that duckdb (PID 123) holds" in write_line(board)
+    assert "waiting for the file that duckdb (PID 123) holds" in format_line(board)
     activity.go_on()
-    assert "comparing" in write_line(board)
+    assert "comparing" in format_line(board)
 
 
 def test_durations_have_days_hours_minutes_and_seconds() -> None:
     """A duration has hours, minutes and seconds, and days if needed."""
-    assert write_duration(201) == "0:03:21"
-    assert write_duration(90_061) == "1 d 1:01:01"
+    assert format_duration(201) == "0:03:21"
+    assert format_duration(90_061) == "1 d 1:01:01"
