@@ -28,7 +28,13 @@ from harvest_source.extract.cursor import Cursor, load_cursor, move_cursor
 from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.parent_lists import ParentList
 from harvest_source.extract.parent_reading import read_parents
-from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep, count_at_first, take_step
+from harvest_source.extract.parent_sweep import (
+    SWEEP_KEY,
+    SWEEP_MOST,
+    ParentSweep,
+    count_at_first,
+    take_step,
+)
 from harvest_source.extract.replaced_lists import (
     Scope,
     StoredLists,
@@ -78,7 +84,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     move_cursor(task.state, read_plan, began, visibility=task.visibility, has_news=has_news)
     if read_plan.is_whole:  # If rows lacked a column, every parent was asked.
         store_excluded(task.state, task.excluded)
-    task.state["walk"] = choice.sweep.dump()
+    task.state[SWEEP_KEY] = choice.sweep.dump()
     _note_unasked(task, choice.sweep)
     _store_incomplete(task, incomplete)
     has_all = read_plan.is_whole and read_plan.covered_from is None and choice.is_of_all
@@ -124,8 +130,8 @@ def _begin_sweep(
     row of a payment that was deleted since has to be removed.
     """
     parent, now, options = _parent_of(task.endpoint), task.options.clock.now(), task.options
-    before = ParentSweep.load(task.state.get("walk"))
-    is_empty = cursor is None and not options.full_refresh and "walk" not in task.state
+    before = ParentSweep.load(task.state.get(SWEEP_KEY))
+    is_empty = cursor is None and not options.full_refresh and SWEEP_KEY not in task.state
     none_if = parent.none_if if is_empty and not options.all_children else None
     left_out = listed.without_children(none_if)
     possible = [each for each in parents if each not in left_out]
@@ -144,7 +150,7 @@ def _begin_sweep(
 def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Choice:
     """Choose the parents that *changed*, and the next ones of the sweep if it is due."""
     parent, options = _parent_of(task.endpoint), task.options
-    sweep = ParentSweep.load(task.state.get("walk"))
+    sweep = ParentSweep.load(task.state.get(SWEEP_KEY))
     now, every = options.clock.now(), options.sweep_every
     if not (sweep.is_due(now, every) or options.all_children):
         return _Choice(changed, sweep)

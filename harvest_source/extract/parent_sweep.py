@@ -19,6 +19,9 @@ from typing import Any, Final
 
 from harvest_source.extract.schedule import DAILY, is_due, is_worthless, parse_instant
 
+SWEEP_KEY: Final = "walk"
+"""Key of the sweep in the state of a table and account."""
+
 SWEEP_PARENTS: Final = 50
 """Minimum of parents that a sweep reads per table and run: half of 100 requests in 15 seconds."""
 
@@ -34,7 +37,7 @@ class ParentSweep:
     """
     A scheduled read of the children of all parents.
 
-    Kept in dlt's state per account and table, under ``walk``.
+    Kept in dlt's state per account and table, under :data:`SWEEP_KEY`.
     """
 
     finished_at: datetime | None = None

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from harvest_source.auth.sessions import Session
 from harvest_source.errors import ForbiddenError, HarvestError, ResponseError
+from harvest_source.extract.parent_sweep import SWEEP_KEY
 from harvest_source.schema.endpoint import Endpoint
 
 _RANKS: Final[Mapping[str, int]] = {"member": 0, "manager": 1, "administrator": 2}
@@ -25,7 +26,7 @@ Possible answers for a switched-off module, in addition to 403 and an empty list
 Unverified against a live account: which of them Harvest sends.
 """
 
-_STORED: Final = ("cursor", "backfill", "seen", "windows", "walk")
+_STORED: Final = ("cursor", "backfill", "seen", "windows", SWEEP_KEY)
 """Keys of a table's state. At least one of them is set once the table was read."""
 
 

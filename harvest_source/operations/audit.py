@@ -23,7 +23,7 @@ from harvest_source.operations.audit_tables import (
 )
 from harvest_source.operations.count_audit import CountAudit
 from harvest_source.operations.narrowing import narrow
-from harvest_source.operations.orphan_sweep import OrphanSweep
+from harvest_source.operations.orphan_removal import OrphanRemoval
 from harvest_source.operations.reread import Rereading
 from harvest_source.operations.reread_schedule import plan_rereads
 from harvest_source.operations.workspace import Workspace
@@ -105,11 +105,11 @@ class _AccountAudit:
     _due: list[AuditedTable] = field(default_factory=list)
     """The tables whose counts are compared."""
     _counts: CountAudit = field(init=False)
-    _sweep: OrphanSweep = field(init=False)
+    _orphans: OrphanRemoval = field(init=False)
 
     def __post_init__(self) -> None:
         self._counts = CountAudit(self.workspace, self.session)
-        self._sweep = OrphanSweep(self.workspace, self.session, self.now)
+        self._orphans = OrphanRemoval(self.workspace, self.session, self.now)
 
     def read_stored(self) -> None:
         """Read what the warehouse has; sends nothing to Harvest."""
@@ -118,14 +118,14 @@ class _AccountAudit:
             self._due = [table for table in self._tables if self._is_count_due(table)]
             for table in self._due:
                 table.copy.count_days()
-            self._sweep.read_stored([table.endpoint.name for table in self._due])
+            self._orphans.read_stored([table.endpoint.name for table in self._due])
 
     def compare(self) -> None:
         """Compare the counts that are due with Harvest's, and remove what is gone there."""
         audit = self.workspace.run_log.audit
         deleted = audit.deleted
         self._counts.run(self._due)
-        self._sweep.run()
+        self._orphans.run()
         if self.stored is not None and audit.deleted != deleted:
             self.stored.forget()
 
@@ -145,7 +145,7 @@ class _AccountAudit:
         if counted and self._may_delete():
             counts.run([table for table in tables if table.endpoint.name in counted], counted)
         if orphaned and self._may_delete():
-            self._sweep.mend(orphaned)
+            self._orphans.mend(orphaned)
         for table in tables:
             narrowed = narrow(self.workspace, table, slices.get(table.endpoint.name, ()))
             again = (*narrowed, *counts.find_lost(table))

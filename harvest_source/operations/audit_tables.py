@@ -14,7 +14,7 @@ from harvest_source.extract.audit_state import Audited, ReadWindow, load_audited
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.last_read import LastRead
 from harvest_source.extract.list_reader import ListReader
-from harvest_source.extract.parent_sweep import ParentSweep
+from harvest_source.extract.parent_sweep import SWEEP_KEY, ParentSweep
 from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.task import Task, build_task
 from harvest_source.extract.visibility import sees_the_same
@@ -137,8 +137,8 @@ def was_read_to_end(workspace: Workspace, endpoint: Endpoint, account_id: int) -
 
 def awaits_children(workspace: Workspace, place: Place, parent: int) -> bool:
     """Whether no run has asked Harvest yet for the rows of the table *place* below *parent*."""
-    walk = _find_state(workspace.warehouse.source_state, place).get("walk")
-    return ParentSweep.load(walk).awaits(parent)
+    sweep = _find_state(workspace.warehouse.source_state, place).get(SWEEP_KEY)
+    return ParentSweep.load(sweep).awaits(parent)
 
 
 def _find_state(sources: Mapping[str, Any], place: Place) -> Mapping[str, Any]:

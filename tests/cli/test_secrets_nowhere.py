@@ -1,4 +1,4 @@
-"""A sweep: nothing that a run writes anywhere contains a secret."""
+"""A search: nothing that a run writes anywhere contains a secret."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def forms(secret: str) -> list[bytes]:
     return [secret.encode(), quote(secret, safe="").encode(), *packed]
 
 
-def sweep(folder: Path, results: Iterable[Result], secrets: Iterable[str]) -> list[str]:
+def find_secrets(folder: Path, results: Iterable[Result], secrets: Iterable[str]) -> list[str]:
     """The places where a secret shows."""
     places = {f"output {number}": f"{r.out}\n{r.err}".encode() for number, r in enumerate(results)}
     for path in folder.rglob("*"):
@@ -128,18 +128,18 @@ def test_no_secret_is_written_anywhere(office: Sandbox, tmp_path: Path) -> None:
     assert results[-1].code == 3
     assert (tmp_path / "access.log").exists()
     key = next(tmp_path.rglob("key")).read_text().strip()
-    assert sweep(tmp_path, results, [*office.secrets, wrong]) == []
+    assert find_secrets(tmp_path, results, [*office.secrets, wrong]) == []
     (tmp_path / "data" / "harvest-source" / "vault" / "key").unlink()
-    assert sweep(tmp_path, results, [key]) == []
+    assert find_secrets(tmp_path, results, [key]) == []
 
 
 @pytest.mark.thorough
-def test_the_sweep_finds_what_it_looks_for(office: Sandbox, tmp_path: Path) -> None:
-    """The sweep finds known words in every kind of place."""
+def test_the_search_finds_what_it_looks_for(office: Sandbox, tmp_path: Path) -> None:
+    """The search finds known words in every kind of place."""
     result = run(tmp_path, {**app_settings(office), TOKEN: office.token}, *SYNC)
     assert result.code == 0, result
     name = str(office.rows("clients")[0]["name"])
-    found = sweep(tmp_path, [result], [name, "users/me", "resource_state"])
+    found = find_secrets(tmp_path, [result], [name, "users/me", "resource_state"])
     assert any("tables" in place for place in found)
     assert any("output 0" in place for place in found)
     assert any("pipelines" in place for place in found)

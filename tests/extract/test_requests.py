@@ -36,7 +36,7 @@ def test_a_first_read_asks_a_tenth_of_the_parents(open_lab: OpenReadLab) -> None
 
 @pytest.mark.rare
 def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab) -> None:
-    """The walk that the refresh begins asks for the rest, as after a first read."""
+    """The sweep that the refresh begins asks for the rest, as after a first read."""
     lab = open_lab(**LARGE)
     lab.read(*BELOW, all_children=True)
     lab.rest()
@@ -47,8 +47,8 @@ def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab)
     assert sum(asked.get(name, 0) for name in BELOW) <= 2 * (2 * 20 + 2 * 52 + 50)
 
 
-def test_a_payment_that_leaves_during_the_first_walk_is_not_kept(open_lab: OpenReadLab) -> None:
-    """The invoice was asked for after a change, but is unpaid when the walk reaches it."""
+def test_a_payment_that_leaves_during_the_first_sweep_is_not_kept(open_lab: OpenReadLab) -> None:
+    """The invoice was asked for after a change, but is unpaid when the sweep reaches it."""
     lab = open_lab(invoices=160)
     lab.read("invoices", "invoice_payments")
     paid = {row["invoice_id"] for row in lab.server.rows("invoice_payments")}
@@ -68,7 +68,7 @@ def test_a_payment_that_leaves_during_the_first_walk_is_not_kept(open_lab: OpenR
     assert old not in {row["invoice_id"] for row in lab.table("invoice_payments")}
 
 
-def test_a_walk_that_ends_late_begins_the_next_one(open_lab: OpenReadLab) -> None:
+def test_a_sweep_that_ends_late_begins_the_next_one(open_lab: OpenReadLab) -> None:
     """The parents that it asked first are due again, so what they lost since then leaves now."""
     lab = open_lab(invoices=160)
     lab.read("invoices", "invoice_payments")

@@ -100,8 +100,8 @@ def test_a_new_payment_rereads_only_the_children_of_its_invoice(lab: ReadLab) ->
 
 
 @pytest.mark.parametrize("table", ["invoice_payments", "invoice_messages"])
-def test_a_deleted_child_is_noticed_by_the_walk(lab: ReadLab, table: str) -> None:
-    """The parent does not change, but the scheduled walk finds the deletion, the last too."""
+def test_a_deleted_child_is_noticed_by_the_sweep(lab: ReadLab, table: str) -> None:
+    """The parent does not change, but the scheduled sweep finds the deletion, the last too."""
     lab.read(table)
     parents = {row["invoice_id"] for row in lab.server.rows(table)}
     for row in [r for r in lab.server.rows(table) if r["invoice_id"] == min(parents)]:

@@ -1,11 +1,11 @@
 """
 Anything, in any order: edits, creations, deletions, moves, renames, faults, kills, wrong clocks.
 
-Rows come back; invoices are paid, sent, closed and re-opened during the first walk over them;
+Rows come back; invoices are paid, sent, closed and re-opened during the first sweep over them;
 another administrator reads; a role or a module changes during a run; copies of the working folder
 or of the warehouse are put back; two machines take turns; some runs read some tables and keep
 history. After all that, one quiet sync must make every cell of every table equal Harvest's (in the
-lists below invoices once the walk over all invoices has ended), and ``verify`` must agree.
+lists below invoices once the sweep over all invoices has ended), and ``verify`` must agree.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ RETURNING = ("time_entries", "invoices")
 COPIED = ("dlt", "harvest_data.duckdb")
 """What is restored from copies."""
 
-LONG_WALK: Final = 130
-"""Invoices whose first walk, at fifty a run, takes three runs."""
+LONG_SWEEP: Final = 130
+"""Invoices whose first sweep, at fifty a run, takes three runs."""
 EVENTS = (None, "send", "close", "draft", "re-open", "view")
 """The events of a message: it is sent, or only says what happened to the invoice."""
 
@@ -91,9 +91,9 @@ class Storms(RuleBasedStateMachine):
     Attributes:
         invoices: Their number at first; by default slightly more than one run asks for
             payments.
-        drawn: What happened during first walks over invoices, in all stories.
+        drawn: What happened during first sweeps over invoices, in all stories.
         killed: What the runs that were to be killed ended with, in all stories.
-        left: By table below invoices, the number of invoices its first walk has still to ask.
+        left: By table below invoices, the number of invoices its first sweep has still to ask.
     """
 
     invoices: ClassVar[int] = SWEEP_PARENTS + 5
@@ -174,18 +174,18 @@ class Storms(RuleBasedStateMachine):
             self.note_between(f"deleted from {table}")
 
     def note_between(self, what: str) -> None:
-        """Note what happened between two runs of a walk."""
+        """Note what happened between two runs of a sweep."""
         if self.left:
             self.met.add(what)
 
     def note_run(self, report: SyncReport, subset: tuple[str, ...]) -> None:
-        """Note where the first walk is after a run of the tables *subset*."""
+        """Note where the first sweep is after a run of the tables *subset*."""
         read = {table: each.left for (table, _), each in report.run_log.unasked.items()}
         kept = {name: left for name, left in self.left.items() if name not in subset}
-        self.note_walk(kept | read)
+        self.note_sweep(kept | read)
 
-    def note_walk(self, left: dict[str, int]) -> None:
-        """Note what a first walk did in a run that has *left* some invoices to the next."""
+    def note_sweep(self, left: dict[str, int]) -> None:
+        """Note what a first sweep did in a run that has *left* some invoices to the next."""
         for table, before in self.left.items():
             now = left.get(table, 0)
             self.met.add("a pause" if now == before else "a further run" if now else "an end")
@@ -246,7 +246,7 @@ class Storms(RuleBasedStateMachine):
         try:
             self.note_run(self.lab.sync(*subset, **options), subset)
         except HarvestError:
-            self.note_walk(self.left)
+            self.note_sweep(self.left)
         finally:
             self.lab.server.clear_hooks()
             self.lab.server.clear_faults()
@@ -265,7 +265,7 @@ class Storms(RuleBasedStateMachine):
         ) as child:
             ended = child.wait()
         self.killed[ended] += 1
-        self.note_walk(self.left)
+        self.note_sweep(self.left)
 
     def allow(self, is_allowed: bool, what: str) -> None:
         """Take a role or a module away, or give it back."""
@@ -318,7 +318,7 @@ class Storms(RuleBasedStateMachine):
         try:
             self.assert_equal_after_a_run(TABLES)
             self.assert_verified()
-            self.assert_equal_after_a_run(ALL)  # That run may have started a walk.
+            self.assert_equal_after_a_run(ALL)  # That run may have started a sweep.
             self.assert_verified()
             self.drawn.update(self.met)
             print("A story that ends well.", *sorted(self.met), sep="; ", flush=True)
@@ -341,9 +341,9 @@ class Storms(RuleBasedStateMachine):
 
 
 class LongWalks(Storms):
-    """Enough invoices that their first walk, already begun, takes several runs."""
+    """Enough invoices that their first sweep, already begun, takes several runs."""
 
-    invoices = LONG_WALK
+    invoices = LONG_SWEEP
 
     def __init__(self) -> None:
         super().__init__()
@@ -375,10 +375,10 @@ def test_the_warehouse_equals_the_account_after_any_storm() -> None:
 
 @pytest.mark.slow
 def test_the_warehouse_equals_the_account_after_long_storms() -> None:
-    """The same with many long stories and walks, different ones each time."""
+    """The same with many long stories and sweeps, different ones each time."""
     Storms.drawn.clear()
     run(examples=STORIES, steps=12, is_random=True, kind=LongWalks)
-    print(f"Met while walks were under way, in so many stories: {dict(Storms.drawn)}", flush=True)
+    print(f"Met while sweeps were under way, in so many stories: {dict(Storms.drawn)}", flush=True)
     print(f"Exit codes of runs that were to be killed: {dict(Storms.killed)}", flush=True)
     assert STORIES < 10 or {"a further run", "a pause", "an end"} <= {*Storms.drawn}
     assert STORIES < 10 or -signal.SIGKILL in Storms.killed

@@ -99,11 +99,11 @@ def test_a_sweep_waits_for_a_whole_list_of_parents() -> None:
     client = ShortClient(build_client(60).lists)
     client.shortens_changes = False
     client.lists["invoices?changed"] = "[]"
-    walk = ParentSweep(began=NOW - DAY, before=60, parents=60, left=59, at=NOW - DAY).dump()
-    state = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump(), "walk": walk}
+    sweep = ParentSweep(began=NOW - DAY, before=60, parents=60, left=59, at=NOW - DAY).dump()
+    state = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump(), "walk": sweep}
     task = build_task(client, PAYMENTS, state=state, now=NOW)
     assert list(read(task)) == []
-    assert state["walk"] == walk
+    assert state["walk"] == sweep
     assert len(task.run_log.unproven) == 1
 
 
@@ -182,8 +182,8 @@ def test_more_parents_than_the_schedule_can_ask_for_are_reported() -> None:
     """A day reads a share of the allowance; the run says how long all parents take."""
     client = build_client(0)
     client.lists["invoices"] = f"[{','.join(map(payment, range(1, SWEEP_MOST + 2)))}]"
-    walk = ParentSweep(began=NOW, parents=SWEEP_MOST + 1, at=NOW)
-    state = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump(), "walk": walk.dump()}
+    sweep = ParentSweep(began=NOW, parents=SWEEP_MOST + 1, at=NOW)
+    state = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump(), "walk": sweep.dump()}
     task = build_task(client, PAYMENTS, state=state, now=NOW, sweep_every=DAY)
     list(read(task))
     asked = {each for each in client.asked if each.endswith("/payments")}

@@ -29,15 +29,15 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 from harvest_source.warehouse.removal import delete_lost_elements, find_missing_parents
 
-_SWEPT: Final = "swept_at"
-"""State key of a table and account: when it was last swept although its parents are not read."""
+_CHECKED: Final = "swept_at"
+"""State key of a table and account: when it was last searched although its parents are not read."""
 
 _LISTS: Final = 4
 """Parent lists read in parallel: people, projects, invoices and estimates have rows below them."""
 
 
 @dataclass(slots=True)
-class OrphanSweep:
+class OrphanRemoval:
     """Finds and removes the rows of one account that have no parent."""
 
     workspace: Workspace
@@ -48,7 +48,7 @@ class OrphanSweep:
     _missing: dict[str, list[int]] = field(default_factory=dict)
     """By table, parents that its rows name and the warehouse lacks, from :meth:`read_stored`."""
     _alone: list[str] = field(default_factory=list)
-    """Tables that are swept although their parents were not merged in this run."""
+    """Tables that are searched although their parents were not merged in this run."""
 
     def read_stored(self, merged: Sequence[str]) -> None:
         """
@@ -127,11 +127,11 @@ class OrphanSweep:
                 yield below
 
     def _is_due(self, below: Endpoint) -> bool:
-        """Whether the last sweep of a table whose parents are not in the run is a day ago."""
+        """Whether the last search of a table whose parents are not in the run is a day ago."""
         if self.workspace.upkeep.deletes:
             return True
         sources, account_id = self.workspace.warehouse.source_state, str(self.session.account_id)
-        at = stored_accounts(sources, below.name).get(account_id, {}).get(_SWEPT)
+        at = stored_accounts(sources, below.name).get(account_id, {}).get(_CHECKED)
         return at is None or is_due(datetime.fromisoformat(at), self.now, DAILY)
 
     def _is_decided(self, table: str) -> bool:
@@ -176,4 +176,4 @@ class OrphanSweep:
 
     def _note(self, state: dict[str, Any], tables: Sequence[str]) -> None:
         for table in tables:
-            change_account(state, table, self.session.account_id)[_SWEPT] = self.now.isoformat()
+            change_account(state, table, self.session.account_id)[_CHECKED] = self.now.isoformat()

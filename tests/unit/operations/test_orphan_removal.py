@@ -14,7 +14,7 @@ from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
 from harvest_source.errors import ServerError
 from harvest_source.extract.slice_reader import ListPage
-from harvest_source.operations.orphan_sweep import OrphanSweep
+from harvest_source.operations.orphan_removal import OrphanRemoval
 from harvest_source.sql.conditions import OneOf
 from tests.support.made_up import NOW, PAYMENTS, build_workspace, fill, ids, open_warehouse
 from tests.support.model import ModelPage
@@ -57,7 +57,7 @@ def test_lists_of_parents_are_read_at_once_and_fail_alone(
     opened = workspace.sessions.open(7)
     lists = Lists(2, fails, opened.server_clock)
     session = replace(opened, client=cast(HarvestClient, lists))
-    OrphanSweep(workspace, session, NOW).mend(["invoice_payments", "project_user_assignments"])
+    OrphanRemoval(workspace, session, NOW).mend(["invoice_payments", "project_user_assignments"])
     assert ids(warehouse, "invoice_payments") == [(7, 92), (8, 91)]
     left = [(7, 71), (7, 72)] if fails else [(7, 72)]
     assert ids(warehouse, "project_user_assignments") == left
@@ -65,10 +65,10 @@ def test_lists_of_parents_are_read_at_once_and_fail_alone(
     assert ["Rows below projects were not" in each for each in warnings] == [True] * bool(fails)
 
 
-def test_a_sweep_that_harvest_does_not_answer_is_repeated(
+def test_a_search_that_harvest_does_not_answer_is_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only a sweep that knew all parents is done for the day: not an error, nor a short list."""
+    """Only a search that knew all parents is done for the day: not an error, nor a short list."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))  # Other workers have the same name.
     warehouse = open_warehouse(tmp_path / "warehouse.duckdb")
     fill(warehouse)
@@ -77,19 +77,19 @@ def test_a_sweep_that_harvest_does_not_answer_is_repeated(
     workspace = replace(build_workspace(warehouse), endpoints=(PAYMENTS,))
     opened = workspace.sessions.open(7)
 
-    def sweep(fails: str = "", announced: int = 1) -> bool:
+    def search(fails: str = "", announced: int = 1) -> bool:
         """Whether the table was due."""
         lists = Lists(1, fails, opened.server_clock)
         lists.announced = announced
         session = replace(opened, client=cast(HarvestClient, lists))
-        orphans = OrphanSweep(workspace, session, NOW)
+        orphans = OrphanRemoval(workspace, session, NOW)
         orphans.read_stored([])
         orphans.run()
         return bool(orphans._alone)
 
-    assert sweep(fails="invoices")
-    assert sweep(announced=3)
+    assert search(fails="invoices")
+    assert search(announced=3)
     assert ids(warehouse, "invoice_payments") == [(7, 91), (7, 92), (8, 91)]
-    assert sweep()
+    assert search()
     assert ids(warehouse, "invoice_payments") == [(7, 92), (8, 91)]
-    assert not sweep()
+    assert not search()
