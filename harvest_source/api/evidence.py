@@ -29,7 +29,7 @@ class Dating:
 
     Attributes:
         began: Aware, UTC: no later than the moment Harvest began to make the answer, so a cursor
-            may be set to it, as far as :meth:`ServerClock.vouched` allows.
+            may be set to it, as far as :meth:`ServerClock.confirm_time` allows.
         skew: Difference between this machine's clock and the server's, never negative.
         is_stale: The answer was made before the run began: it came from a cache.
     """
@@ -121,7 +121,7 @@ class ServerClock:
             least = self._run_began - STALE_AFTER
             return {path for path, date in self._oldest.items() if date < least}
 
-    def vouched(self, began: datetime) -> datetime | None:
+    def confirm_time(self, began: datetime) -> datetime | None:
         """
         *began*, or an earlier time that the server's clock confirms; None if it confirms none.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from harvest_source.extract.schedule import is_worthless, parse_instant
+from harvest_source.extract.schedule import is_implausible, parse_instant
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -89,7 +89,7 @@ def _join(pieces: Iterable[ReadWindow]) -> list[ReadWindow]:
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class AuditState:
     """The audit's state of one table of one account."""
 
     coverage: Coverage
@@ -99,11 +99,11 @@ class Audited:
     """When one of its windows was last read again."""
 
     @classmethod
-    def whole(cls, at: datetime) -> Audited:
+    def whole(cls, at: datetime) -> AuditState:
         """The state after a proven read of the whole table at *at*."""
         return cls(Coverage.whole(at), at, at)
 
-    def after_whole_read(self, at: datetime) -> Audited:
+    def after_whole_read(self, at: datetime) -> AuditState:
         """
         The state after another proven read of the whole table at *at*.
 
@@ -121,7 +121,7 @@ class Audited:
         }
 
 
-def load_audited(stored: Mapping[str, Any] | None, now: datetime) -> Audited:
+def load_audit_state(stored: Mapping[str, Any] | None, now: datetime) -> AuditState:
     """
     Parse *stored*; missing or malformed state counts as never audited, which costs only reads.
 
@@ -132,13 +132,13 @@ def load_audited(stored: Mapping[str, Any] | None, now: datetime) -> Audited:
         stored = stored or {}
         starts = [None if day is None else date.fromisoformat(day) for day, _ in stored["seen"]]
         read_at = [parse_instant(at) for _, at in stored["seen"]]
-        times = [_NEVER if is_worthless(at, now) else at for at in read_at]
+        times = [_NEVER if is_implausible(at, now) else at for at in read_at]
         windows = map(DateWindow, starts, [*starts[1:], None])
         seen = tuple(map(ReadWindow, windows, times))
         if not seen or starts[0] is not None or None in starts[1:]:
             raise ValueError(starts)
-        return Audited(
+        return AuditState(
             Coverage(seen), parse_instant(stored["counted_at"]), parse_instant(stored["reread_at"])
         )
     except (KeyError, TypeError, ValueError):
-        return Audited.whole(_NEVER)
+        return AuditState.whole(_NEVER)

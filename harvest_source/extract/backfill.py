@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from harvest_source.extract.list_reader import ReadResult
-from harvest_source.extract.schedule import is_worthless, parse_instant
+from harvest_source.extract.schedule import is_implausible, parse_instant
 from harvest_source.extract.slices import DateWindow, Slice
 
 
@@ -40,7 +40,7 @@ def load_backfill(
         done = [_load(window) for window in stored["done"]]
     except (KeyError, TypeError, ValueError):
         return ReadResult()  # Reading all of it again loses nothing. A guess might.
-    is_usable = is_same and done and not is_worthless(began, now)
+    is_usable = is_same and done and not is_implausible(began, now)
     return ReadResult(began=began, done=done) if is_usable else ReadResult()
 
 

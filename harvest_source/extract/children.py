@@ -80,7 +80,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     if stored is not None:
         stored.store()
     assert parents.result.began is not None
-    began, has_news = task.vouched(parents.result.began), bool(changed)
+    began, has_news = task.confirm_time(parents.result.began), bool(changed)
     move_cursor(task.state, read_plan, began, visibility=task.visibility, has_news=has_news)
     if read_plan.is_whole:  # If rows lacked a column, every parent was asked.
         store_excluded(task.state, task.excluded)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from harvest_source.extract.schedule import is_due, is_worthless, parse_instant
+from harvest_source.extract.schedule import is_due, is_implausible, parse_instant
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.visibility import covers, sees_the_same
 
@@ -90,12 +90,12 @@ class ReadPlan:
         For a full refresh of part of history: a row whose date moved to before that part would
         otherwise look deleted.
         """
-        if cursor is None or self.covered_from is None or is_worthless(cursor.at, now):
+        if cursor is None or self.covered_from is None or is_implausible(cursor.at, now):
             return self
         changed = Slice(since=cursor.at - min(WIDE_OVERLAP, cursor.at - _HARVEST_BEGAN))
         return replace(self, slices=(*self.slices, changed))
 
-    def earn(self, began: datetime, visibility: str, before: Cursor | None) -> Cursor:
+    def next_cursor(self, began: datetime, visibility: str, before: Cursor | None) -> Cursor:
         """The cursor after a proven read that began at *began*."""
         wide_at = began if self.is_wide or before is None else before.wide_at
         managed = self.managed or (before.managed if before else "")
@@ -130,7 +130,7 @@ def plan_read(
         managed: ``Session.managed_scope`` of that token: a manager who was given another project
             or teammate sees rows with old timestamps, too.
     """
-    if cursor is None or is_worthless(cursor.at, now) or _sees_more(cursor, visibility, managed):
+    if cursor is None or is_implausible(cursor.at, now) or _sees_more(cursor, visibility, managed):
         return plan_whole_read(cursor, start_date, managed)
     is_wide = is_due(cursor.wide_at, now)
     reach = max(WIDE_OVERLAP, overlap) if is_wide else overlap
@@ -187,7 +187,7 @@ def move_cursor(
         is_as_before and not (has_news or read_plan.is_wide or read_plan.is_whole)
     ):
         return
-    state["cursor"] = read_plan.earn(began, visibility, cursor).dump()
+    state["cursor"] = read_plan.next_cursor(began, visibility, cursor).dump()
 
 
 def _missing(covered_from: date | None, start_date: date | None) -> DateWindow | None:

@@ -25,10 +25,10 @@ from harvest_source.extract.replaced_lists import (
     read_scopes,
 )
 from harvest_source.extract.report_years import (
+    build_window_key,
     count_years,
     fill_gaps,
     last_day,
-    name_window,
     parse_bounds,
     parse_window,
     plan_report,
@@ -58,7 +58,7 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     plan = plan_report(years, start, stored.names)
     due = [each for each in plan.windows if _is_due(stored, each, counted, task)]
     due = _drop_overlaps_if_undated(task, due, plan.covered)
-    readable = [each for each in due if stored.may_be_read(name_window(each))]
+    readable = [each for each in due if stored.may_be_read(build_window_key(each))]
     lacks_columns = task.lacks_columns
     note_excluded(task.state, task.excluded)
     scopes = [_window_scope(task, each) for each in readable]
@@ -124,7 +124,7 @@ def _no_rows(_rows: bytes) -> pa.Table:
 
 
 def _is_due(stored: StoredLists, window: DateWindow, counted: Counted, task: Task) -> bool:
-    now, before = task.options.clock.now(), stored.before(name_window(window))
+    now, before = task.options.clock.now(), stored.before(build_window_key(window))
     if before is None or task.options.full_refresh or task.lacks_columns:
         return True
     if last_day(window) >= now.date() - RECENT:

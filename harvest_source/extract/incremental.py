@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from harvest_source.concurrency import gather
 from harvest_source.decode.dedup import keep_newest
-from harvest_source.extract.audit_state import Audited, load_audited
+from harvest_source.extract.audit_state import AuditState, load_audit_state
 from harvest_source.extract.backfill import dump_backfill, load_backfill
 from harvest_source.extract.cursor import load_cursor, move_cursor
 from harvest_source.extract.exclusion import note_excluded, store_excluded
@@ -65,7 +65,11 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     _note_columns(task, is_whole=read_plan.is_whole)
     began = min(result.began for result in results if result.began)
     move_cursor(
-        task.state, read_plan, task.vouched(began), visibility=task.visibility, has_news=rows > 0
+        task.state,
+        read_plan,
+        task.confirm_time(began),
+        visibility=task.visibility,
+        has_news=rows > 0,
     )
     if read_plan.is_whole:
         task.run_log.note_whole(*task.key)
@@ -74,12 +78,12 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
         task.state["audit"] = _renew_audit(task).dump()
 
 
-def _renew_audit(task: Task) -> Audited:
+def _renew_audit(task: Task) -> AuditState:
     """The audit's state after a read of the whole table, the first or a later one."""
     now, before = task.options.clock.now(), task.state.get("audit")
     if before is None or task.options.full_refresh:  # A full refresh removes unseen rows.
-        return Audited.whole(now)
-    return load_audited(before, now).after_whole_read(now)
+        return AuditState.whole(now)
+    return load_audit_state(before, now).after_whole_read(now)
 
 
 def _resume(task: Task, slice_: Slice) -> ReadResult:
@@ -104,7 +108,9 @@ def _keep_progress(task: Task, slice_: Slice, result: ReadResult, *, is_whole: b
     if slice_.since is not None or not result.done or task.options.full_refresh:
         return
     assert result.began is not None
-    if task.vouched(result.began) == result.began:  # It becomes the cursor, perhaps in another run.
+    if (
+        task.confirm_time(result.began) == result.began
+    ):  # It becomes the cursor, perhaps in another run.
         if is_whole and task.lacks_columns:
             # If this read is interrupted, the next run continues it only without a cursor.
             task.state.pop("cursor", None)

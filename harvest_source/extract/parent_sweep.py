@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final
 
-from harvest_source.extract.schedule import DAILY, is_due, is_worthless, parse_instant
+from harvest_source.extract.schedule import DAILY, is_due, is_implausible, parse_instant
 
 SWEEP_KEY: Final = "walk"
 """Key of the sweep in the state of a table and account."""
@@ -114,7 +114,7 @@ class ParentSweep:
     def _elapsed(self, now: datetime) -> timedelta:
         """Time since parents were last read; one day if unknown."""
         at = self.at or self.finished_at
-        return DAILY if at is None or is_worthless(at, now) else max(now - at, timedelta(0))
+        return DAILY if at is None or is_implausible(at, now) else max(now - at, timedelta(0))
 
     def next_parents(self, parents: Iterable[int], most: int) -> list[int]:
         """The next parents whose children to read, at most *most*, newest first."""
@@ -136,7 +136,7 @@ class ParentSweep:
     def advance(self, read: Sequence[int], parents: Iterable[int], now: datetime) -> ParentSweep:
         """The sweep after the children of *read*, the next of all *parents*, were read."""
         everyone = set(parents)
-        began = now if self.began is None or is_worthless(self.began, now) else self.began
+        began = now if self.began is None or is_implausible(self.began, now) else self.began
         last = read[-1] if read else self.before
         stepped = replace(self, began=began, before=last, parents=len(everyone), at=now)
         if left := len(stepped._find_left(everyone)):

@@ -86,7 +86,7 @@ def accepts(task: Task, before: LastRead | None, table: pa.Table, what: str) -> 
     return True
 
 
-def remember(task: Task, table: pa.Table) -> LastRead:
+def build_last_read(task: Task, table: pa.Table) -> LastRead:
     """What to store about *table*, which was read now."""
     elements = count_elements(task.endpoint, table)
     now, by = task.options.clock.now(), task.visibility
@@ -159,7 +159,7 @@ def read_all(task: Task) -> Iterator[pa.Table]:
         if table.num_rows == 0:
             add_removal_of_empty_lists(task, [Scope((), "", {})])
         yield table
-        task.state["seen"] = remember(task, table).dump()
+        task.state["seen"] = build_last_read(task, table).dump()
         store_excluded(task.state, task.excluded)
 
 
@@ -251,7 +251,7 @@ class StoredLists:
     def accepts(self, scope: Scope, table: pa.Table) -> bool:
         """Whether to load *table* in place of what was read of *scope* before."""
         name, task = str(scope), self._task
-        before, now = self.before(name), remember(task, table)
+        before, now = self.before(name), build_last_read(task, table)
         is_accepted = accepts(task, before, table, name)
         if is_accepted or (before and self._is_outdated(before, now)):
             self._stored[name] = now.dump()

@@ -52,7 +52,7 @@ def report_params(window: DateWindow) -> dict[str, str]:
     return {name: day.isoformat().replace("-", "") for name, day in bounds.items()}
 
 
-def name_window(window: DateWindow) -> str:
+def build_window_key(window: DateWindow) -> str:
     """The window's key in the table's state: ``2024-01-01/2024-12-31``."""
     assert window.start is not None
     return f"{window.start}/{last_day(window)}"
@@ -95,7 +95,7 @@ def plan_report(years: Iterable[int], start: date | None, stored: Iterable[str])
         if planned.start is not None and window.start < planned.start:
             windows[window.start.year] = window
     chosen = tuple(windows[year] for year in sorted(windows))
-    kept = {name_window(each) for each in chosen}
+    kept = {build_window_key(each) for each in chosen}
     return ReportPlan(chosen, tuple(name for name in names if name not in kept))
 
 

@@ -37,7 +37,7 @@ def parse_instant(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
-def is_worthless(at: datetime, now: datetime) -> bool:
+def is_implausible(at: datetime, now: datetime) -> bool:
     """
     Whether a stored time says nothing, because it lies more than a day in the future.
 
@@ -54,7 +54,7 @@ def is_due(at: datetime | None, now: datetime, every: timedelta = DAILY) -> bool
         at: None: it was never done.
         every: The plan. A plan of one day is due after 20 hours.
     """
-    return at is None or is_worthless(at, now) or now - at >= every - _SLACK
+    return at is None or is_implausible(at, now) or now - at >= every - _SLACK
 
 
 def is_older(at: datetime | None, now: datetime, age: timedelta) -> bool:
@@ -63,4 +63,4 @@ def is_older(at: datetime | None, now: datetime, age: timedelta) -> bool:
 
     A time from a clock that was far ahead counts as never.
     """
-    return at is None or is_worthless(at, now) or now - at > age
+    return at is None or is_implausible(at, now) or now - at > age

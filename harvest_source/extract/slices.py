@@ -48,13 +48,13 @@ class DateWindow:
             return self.start == date.max
         return self.end - (self.start or date.min) <= _DAY
 
-    def meets(self, other: DateWindow) -> bool:
+    def overlaps(self, other: DateWindow) -> bool:
         """Whether the windows share a day."""
         starts = [each.start for each in (self, other) if each.start is not None]
         ends = [each.end for each in (self, other) if each.end is not None]
         return not DateWindow(max(starts, default=None), min(ends, default=None)).is_empty
 
-    def nearest(self, day: date) -> date:
+    def clamp(self, day: date) -> date:
         """*day* if it is inside, otherwise the day inside that is nearest to it."""
         if self.start is not None and day < self.start:
             return self.start

@@ -68,9 +68,9 @@ class Task:
         """Whether rows in the warehouse lack columns that are no longer left out."""
         return bool(load_excluded(self.state) - self.excluded)
 
-    def vouched(self, began: datetime) -> datetime | None:
+    def confirm_time(self, began: datetime) -> datetime | None:
         """*began* as far as Harvest's own clock vouches for it; None: not at all."""
-        return self.session.server_clock.vouched(began)
+        return self.session.server_clock.confirm_time(began)
 
     def decode(self, rows: bytes) -> pa.Table:
         """Decode the rows of one page."""

@@ -71,7 +71,7 @@ def explain_undated(session: Session) -> str | None:
     )
 
 
-def may_hide(endpoint: Endpoint, session: Session) -> str | None:
+def explain_hidden_rows(endpoint: Endpoint, session: Session) -> str | None:
     """Why missing rows of *endpoint* are no evidence of deletions; None if they are."""
     if endpoint.module is None or session.company.flag(endpoint.module):
         return None

@@ -57,7 +57,7 @@ class WindowCounter:
             return 0
         if slice_.window.is_one_day:
             return 0  # Its pieces were counted when it was split.
-        cut = slice_.window.nearest(self._settings.today)
+        cut = slice_.window.clamp(self._settings.today)
         if cut == slice_.window.start:
             cut += _DAY
         halves = [replace(slice_, window=half) for half in slice_.window.cut_at(cut)]

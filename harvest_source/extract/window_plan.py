@@ -104,7 +104,7 @@ def plan_windows(
     """
     if window.is_one_day:
         return [window]
-    first, last = (window.nearest(min(day, today)) for day in (sample.first, sample.last))
+    first, last = (window.clamp(min(day, today)) for day in (sample.first, sample.last))
     days = ((last - first).days + 1) * total / max(sample.rows, 1)
     days = min(days, (last - (window.start or min(EARLIEST, first))).days + 1)
     low = last + _DAY - timedelta(days=round(days))
@@ -177,7 +177,7 @@ def halve(window: DateWindow, first: date, last: date) -> tuple[DateWindow, Date
     """
     if window.is_one_day or window.is_empty:
         return None
-    first, last = window.nearest(first), window.nearest(last)
+    first, last = window.clamp(first), window.clamp(last)
     if first >= last:
         # All rows are on one day. Two such cuts give that day a window of its own.
         cut = first if (window.start or date.min) < first else first + _DAY

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from harvest_source.auth.sessions import Session
-from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.audit_state import AuditState
 from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import (
@@ -149,7 +149,7 @@ class _AccountAudit:
         for table in tables:
             narrowed = narrow(self.workspace, table, slices.get(table.endpoint.name, ()))
             again = (*narrowed, *counts.find_lost(table))
-            self.rereading.add(table, dict.fromkeys(again), table.audited)
+            self.rereading.add(table, dict.fromkeys(again), table.audit_state)
 
     def _may_delete(self) -> bool:
         """Whether this token sees enough to tell a deleted row from a hidden one."""
@@ -171,14 +171,14 @@ class _AccountAudit:
     def _is_count_due(self, table: AuditedTable) -> bool:
         if self.workspace.upkeep.deletes:
             return True
-        return is_due(table.audited.counted_at, self.now)
+        return is_due(table.audit_state.counted_at, self.now)
 
     def schedule(self) -> None:
         """Choose what to read again, and what to store for each table once that was read."""
         tables, counts = self._tables, self._counts
         now, requests = self.now, self.workspace.upkeep.audit_requests
         older = [table for table in tables if table.place not in self.workspace.run_log.whole]
-        due = all(is_due(table.audited.reread_at, now) for table in older)
+        due = all(is_due(table.audit_state.reread_at, now) for table in older)
         candidates = [table.candidate for table in older if due and requests]
         chosen, coverage = plan_rereads(candidates, requests, now)
         for table in tables:
@@ -186,11 +186,11 @@ class _AccountAudit:
             rolling = [Slice(window) for chosen_name, window in chosen if chosen_name == name]
             if found is None and not rolling:
                 continue
-            audited = Audited(
-                coverage.get(name, table.audited.coverage),
-                table.audited.counted_at if found is None else now,
-                now if rolling else table.audited.reread_at,
+            audit_state = AuditState(
+                coverage.get(name, table.audit_state.coverage),
+                table.audit_state.counted_at if found is None else now,
+                now if rolling else table.audit_state.reread_at,
             )
             again = dict.fromkeys((*rolling, *counts.find_lost(table)))
-            self.rereading.add(table, again, audited)
+            self.rereading.add(table, again, audit_state)
             self.workspace.run_log.audit.lost += found.missing if found else 0

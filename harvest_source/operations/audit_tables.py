@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from harvest_source.api.client import find_object
 from harvest_source.auth.sessions import Session
-from harvest_source.extract.audit_state import Audited, ReadWindow, load_audited
+from harvest_source.extract.audit_state import AuditState, ReadWindow, load_audit_state
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.last_read import LastRead
 from harvest_source.extract.list_reader import ListReader
@@ -39,7 +39,7 @@ class AuditedTable:
 
     endpoint: Endpoint
     session: Session
-    audited: Audited
+    audit_state: AuditState
     """When it was counted and read before."""
     copy: TableCopy
     pair: TablePair
@@ -57,7 +57,7 @@ class AuditedTable:
         """The table as the schedule of re-reads sees it; counts its rows by day."""
         return RereadCandidate(
             self.endpoint.name,
-            self.audited.coverage,
+            self.audit_state.coverage,
             DayCounts(self.copy.count_days()),
             self.endpoint.window is not None,
             self.copy.bound,
@@ -95,8 +95,8 @@ def find_tables(
         state = _find_state(sources, place)
         cursor = load_cursor(state.get("cursor"))
         if cursor is not None and sees_the_same(cursor.visibility, session.owner.visibility):
-            audited = load_audited(state.get("audit"), workspace.now())
-            tables.append(_build_table(workspace, endpoint, session, cursor, audited, stored))
+            audit_state = load_audit_state(state.get("audit"), workspace.now())
+            tables.append(_build_table(workspace, endpoint, session, cursor, audit_state, stored))
     return tables
 
 
@@ -114,8 +114,8 @@ def _iter_oldest(workspace: Workspace) -> Iterator[ReadWindow]:
             cursor = load_cursor(state.get("cursor"))
             if endpoint.strategy is not ReadStrategy.CHANGES or cursor is None:
                 continue
-            audited = load_audited(state.get("audit"), workspace.now())
-            oldest = audited.coverage.oldest(cursor.covered_from)
+            audit_state = load_audit_state(state.get("audit"), workspace.now())
+            oldest = audit_state.coverage.oldest(cursor.covered_from)
             if oldest is not None:
                 yield oldest
 
@@ -152,7 +152,7 @@ def _build_table(
     endpoint: Endpoint,
     session: Session,
     cursor: Cursor,
-    audited: Audited,
+    audit_state: AuditState,
     stored: StoredDays | None,
 ) -> AuditedTable:
     options = workspace.extraction.options
@@ -161,7 +161,7 @@ def _build_table(
     copy = TableCopy(workspace.warehouse, endpoint, session.account_id, bound, stored)
     task = build_task(endpoint, session, options, RunLog())  # Its pages are not the run's progress.
     pair = _build_pair(task, cursor, copy)
-    return AuditedTable(endpoint, session, audited, copy, pair, task.build_reader())
+    return AuditedTable(endpoint, session, audit_state, copy, pair, task.build_reader())
 
 
 def _build_pair(task: Task, cursor: Cursor, copy: TableCopy) -> TablePair:

@@ -150,7 +150,7 @@ def find_windows(differing: Iterable[Comparison]) -> Sequence[DateWindow]:
         )
         for check in ("ids", "rows")
     )
-    years = [each for each in by_count if not any(map(each.meets, by_id))]
+    years = [each for each in by_count if not any(map(each.overlaps, by_id))]
     return [*by_id, *years]
 
 

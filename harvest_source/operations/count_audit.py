@@ -13,7 +13,7 @@ from harvest_source.errors import RemoteError, counted
 from harvest_source.extract.removals import Reason, build_removal_by_id
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow, Slice
-from harvest_source.extract.visibility import explain_undated, may_hide
+from harvest_source.extract.visibility import explain_hidden_rows, explain_undated
 from harvest_source.load.own_tables import SYNC_RUNS, is_made
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.day_counts import DayCounts
@@ -97,7 +97,9 @@ class CountAudit:
     def _compare(self, table: AuditedTable, counts: _Counts, windows: Sequence[DateWindow]) -> None:
         log, here, there = self.workspace.run_log, counts.here, counts.read_there()
         log.audit.compared += 1
-        if (here.total != there or windows) and (reason := may_hide(table.endpoint, table.session)):
+        if (here.total != there or windows) and (
+            reason := explain_hidden_rows(table.endpoint, table.session)
+        ):
             log.warn(reason)
             return
         found = self.findings[table.place] = counts.search.run(here, there, windows)

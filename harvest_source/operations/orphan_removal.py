@@ -21,7 +21,7 @@ from harvest_source.extract.removals import Reason, Removal
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.schedule import DAILY, is_due
 from harvest_source.extract.task import build_task, read_ids
-from harvest_source.extract.visibility import explain_undated, may_hide
+from harvest_source.extract.visibility import explain_hidden_rows, explain_undated
 from harvest_source.load.state import change_account, stored_accounts
 from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
@@ -91,7 +91,7 @@ class OrphanRemoval:
             self.workspace.run_log.warn(reason)
             return
         lists = [BY_NAME[name] for name in tables if name in BY_NAME]
-        seen = [each for each in lists if may_hide(each, self.session) is None]
+        seen = [each for each in lists if explain_hidden_rows(each, self.session) is None]
         self._remove_orphans({each.name: self._find_missing(each) for each in seen})
         warehouse = self.workspace.warehouse
         with warehouse.sql() as sql, sql.transaction():
@@ -121,7 +121,7 @@ class OrphanRemoval:
                 continue
             is_alone = below.name in chosen and below.parent.endpoint not in chosen
             is_below = below.parent.endpoint in merged
-            if (below.name, account_id) in outdated or may_hide(below, self.session):
+            if (below.name, account_id) in outdated or explain_hidden_rows(below, self.session):
                 continue
             if is_below or (is_alone and self._is_due(below)):
                 yield below

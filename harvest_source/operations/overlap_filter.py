@@ -26,7 +26,7 @@ from harvest_source.extract.cursor import WIDE_OVERLAP, load_cursor
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.run_log import Place
-from harvest_source.extract.schedule import is_due, is_worthless
+from harvest_source.extract.schedule import is_due, is_implausible
 from harvest_source.extract.visibility import sees_the_same
 from harvest_source.extract.volatile_rows import find_volatile
 from harvest_source.operations.workspace import Workspace
@@ -118,7 +118,7 @@ def prepare_overlap_filter(workspace: Workspace, feeds: Sequence[TableFeed]) -> 
         if (
             cursor is None
             or feed.endpoint.strategy is not ReadStrategy.CHANGES
-            or is_worthless(cursor.at, now)
+            or is_implausible(cursor.at, now)
             or not is_due(cursor.wide_at, now)
             or not workspace.warehouse.has_table(name)
         ):

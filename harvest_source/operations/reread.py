@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.audit_state import AuditState
 from harvest_source.extract.options import Reread
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import Slice
@@ -39,15 +39,15 @@ class Rereading:
     _read: dict[str, list[tuple[TableCopy, list[Slice]]]] = field(default_factory=dict)
     """The slices of each table, by account."""
 
-    def add(self, table: AuditedTable, slices: Iterable[Slice], audited: Audited) -> None:
+    def add(self, table: AuditedTable, slices: Iterable[Slice], audit_state: AuditState) -> None:
         """
-        Note *slices* of *table* to be read again; without any, only *audited* is stored.
+        Note *slices* of *table* to be read again; without any, only *audit_state* is stored.
 
         Args:
-            audited: Stored with the table's cursor once all slices were read with proof.
+            audit_state: Stored with the table's cursor once all slices were read with proof.
         """
         listed = list(slices)
-        self._rereads[table.place] = Reread(tuple(listed), audited.dump())
+        self._rereads[table.place] = Reread(tuple(listed), audit_state.dump())
         if listed:
             self._read.setdefault(table.endpoint.name, []).append((table.copy, listed))
 

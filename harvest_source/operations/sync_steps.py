@@ -20,7 +20,7 @@ from harvest_source.dlt_internals import build_load_id
 from harvest_source.errors import DestinationError, HarvestError, RemoteError, printable
 from harvest_source.extract.removals import Reason, Removal, Unseen
 from harvest_source.extract.run_log import Place, RunLog
-from harvest_source.extract.visibility import explain_undated, may_hide
+from harvest_source.extract.visibility import explain_hidden_rows, explain_undated
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
 from harvest_source.operations.exclusion_marks import note_excluded_columns
@@ -223,7 +223,7 @@ class SyncSteps:
         return [endpoint for endpoint in self.workspace.endpoints if self._shows(endpoint, session)]
 
     def _shows(self, endpoint: Endpoint, session: Session) -> bool:
-        reason = may_hide(endpoint, session)
+        reason = explain_hidden_rows(endpoint, session)
         if reason:
             self.workspace.run_log.warn(reason)
         return reason is None

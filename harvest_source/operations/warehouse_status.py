@@ -31,7 +31,7 @@ from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode, choose_exit_code
-from harvest_source.extract.audit_state import load_audited
+from harvest_source.extract.audit_state import load_audit_state
 from harvest_source.extract.parent_sweep import SWEEP_KEY, ParentSweep
 from harvest_source.extract.schedule import DAILY, is_older
 from harvest_source.load.own_tables import VERIFY_RUNS
@@ -297,7 +297,9 @@ def _read_table(
     state = stored_accounts(warehouse.source_state, name).get(str(account_id), {})
     as_of = find_last_read(runs, name, account_id)
     is_stale = plan.limit is not None and is_older(as_of, plan.now, plan.limit)
-    audit = load_audited(state["audit"], plan.now).counted_at + DAILY if "audit" in state else None
+    audit = (
+        load_audit_state(state["audit"], plan.now).counted_at + DAILY if "audit" in state else None
+    )
     last = ParentSweep.load(state.get(SWEEP_KEY))
     sweep = _plan_sweep(last, plan) if BY_NAME[name].parent is not None else None
     left = last.left if last.is_first else 0

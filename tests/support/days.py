@@ -32,7 +32,7 @@ def windows(draw: st.DrawFn) -> DateWindow:
 def windows_and_days(draw: st.DrawFn) -> tuple[DateWindow, date, date]:
     """A window and two days in it, in order; often the same or the first and last."""
     window = draw(windows())
-    low, high = window.nearest(date.min), window.nearest(date.max)
+    low, high = window.clamp(date.min), window.clamp(date.max)
     inside = st.sampled_from([low, high]) | st.dates(low, high)
     first, last = sorted((draw(inside), draw(inside)))
     return window, first, last

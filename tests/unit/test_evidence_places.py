@@ -55,7 +55,7 @@ def measures_since(node: ast.AST) -> bool:
 def test_only_one_file_moves_cursors() -> None:
     """Every cursor follows the rules of ``extract/cursor.py``."""
     assert modules_with(lambda node: stores(node, "cursor")) == {"extract.cursor"}
-    assert modules_with(lambda node: calls(node, "Cursor", "earn")) == {"extract.cursor"}
+    assert modules_with(lambda node: calls(node, "Cursor", "next_cursor")) == {"extract.cursor"}
 
 
 def test_only_one_file_judges_how_old_an_answer_is() -> None:

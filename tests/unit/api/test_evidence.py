@@ -91,11 +91,11 @@ def test_without_a_date_no_cursor_passes_the_last_server_date() -> None:
     """Our own clock may be days ahead: a cursor from it would skip days of changes."""
     clock = FakeClock(START + 48 * HOUR)
     server = ServerClock(clock)
-    assert server.vouched(clock.now()) == clock.now()
+    assert server.confirm_time(clock.now()) == clock.now()
     undated = receive(clock, server, None)
     assert server.has_undated
-    assert server.vouched(undated.began) is None
+    assert server.confirm_time(undated.began) is None
     receive(clock, server, START)
-    assert server.vouched(undated.began) == START
+    assert server.confirm_time(undated.began) == START
     clock.advance(60)
     assert receive(clock, server, None).began == START

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.extract.audit_state import Audited, Coverage, ReadWindow, load_audited
+from harvest_source.extract.audit_state import AuditState, Coverage, ReadWindow, load_audit_state
 from harvest_source.extract.slices import DateWindow
 
 START = datetime(2026, 6, 17, 12, tzinfo=UTC)
@@ -42,8 +42,8 @@ def test_each_day_has_the_time_of_the_last_read_of_its_window(
     ends = [seen.window.end for seen in coverage.seen]
     assert [seen.window.start for seen in coverage.seen] == [None, *ends[:-1]]
     assert ends[-1] is None
-    audited = Audited(coverage, START, START)
-    assert load_audited(audited.dump(), START + 13 * DAY) == audited
+    audited = AuditState(coverage, START, START)
+    assert load_audit_state(audited.dump(), START + 13 * DAY) == audited
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_each_day_has_the_time_of_the_last_read_of_its_window(
 )
 def test_malformed_state_counts_as_never_audited(stored: Any) -> None:
     """An unneeded audit costs requests; a skipped one may miss a lost row."""
-    assert load_audited(stored, START).counted_at.year == 1970
+    assert load_audit_state(stored, START).counted_at.year == 1970
 
 
 def test_the_oldest_window_is_cut_at_the_bound() -> None:

@@ -158,14 +158,14 @@ def test_an_absurdly_long_overlap_requests_every_change() -> None:
 def test_a_proven_read_moves_the_cursor_to_its_beginning(is_wide: bool) -> None:
     """The new cursor is the read's beginning, and keeps the time of the last wide overlap."""
     began = NOW + timedelta(minutes=1)
-    earned = ReadPlan((), False, SPRING, is_wide).earn(began, OWNER, CURSOR)
+    earned = ReadPlan((), False, SPRING, is_wide).next_cursor(began, OWNER, CURSOR)
     assert earned == Cursor(began, SPRING, OWNER, began if is_wide else CURSOR.wide_at)
 
 
 def test_the_first_read_counts_as_wide() -> None:
     """It has just read all of history."""
     planned = read_plan(None)
-    assert planned.earn(NOW, OWNER, None).wide_at == NOW
+    assert planned.next_cursor(NOW, OWNER, None).wide_at == NOW
 
 
 instants = st.datetimes(datetime(2006, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001

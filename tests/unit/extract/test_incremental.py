@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.auth.sessions import Owner
-from harvest_source.extract.audit_state import Audited, Coverage, load_audited
+from harvest_source.extract.audit_state import AuditState, Coverage, load_audit_state
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import Reread
 from harvest_source.extract.slice_reader import ListPage
@@ -186,7 +186,7 @@ def test_all_of_history_renews_the_audit() -> None:
     state: dict[str, Any] = {}
     task = build_task(ScriptedClient([[page([entry(1)], 1)]]), state=state)
     assert sum(table.num_rows for table in read(task)) == 1
-    assert state["audit"] == Audited.whole(NOON).dump()
+    assert state["audit"] == AuditState.whole(NOON).dump()
     assert task.run_log.whole == {("time_entries", 1)}
 
 
@@ -202,12 +202,12 @@ def test_rereading_history_does_not_replace_counting_rows(
     cursor: dict[str, Any] | None, *, is_full: bool, is_counted: bool
 ) -> None:
     """So rows must still be counted: otherwise two alternating jobs would postpone it forever."""
-    before = Audited.whole(NOON - 25 * HOUR)
+    before = AuditState.whole(NOON - 25 * HOUR)
     state = {"audit": before.dump(), **({} if cursor is None else stored_cursor(**cursor))}
     client = ScriptedClient([[page([entry(1)], 1)]])
     task = build_task(client, state=state, full_refresh=is_full)
     list(read(task))
-    after = load_audited(state["audit"], NOON)
+    after = load_audit_state(state["audit"], NOON)
     assert after.coverage == Coverage.whole(NOON)
     assert (after.counted_at == NOON) is is_counted
     assert after.counted_at in {NOON, before.counted_at}
@@ -268,7 +268,7 @@ def test_a_full_refresh_continues_nothing() -> None:
 def test_a_reread_is_remembered_when_it_is_proven(is_proven: bool) -> None:
     """The cursor stays; the run's other tables are not read."""
     one_day, state = DateWindow(date(2024, 3, 1), date(2024, 3, 2)), stored_cursor()
-    before, audit = dict(state), Audited.whole(NOON).dump()
+    before, audit = dict(state), AuditState.whole(NOON).dump()
     rereads = {("time_entries", 1): Reread((Slice(one_day),), audit)}
     served = [page([entry(1)], 1 if is_proven else 2)]
     task = build_task(ScriptedClient([served] * 3), state=state, rereads=rereads)
@@ -303,7 +303,7 @@ def test_slices_are_reread_in_parallel(workers: int) -> None:
     """With one worker they are read in turn, in this thread, each after the last one's rows."""
     days = [date(2024, 3, 1) + timedelta(days=number) for number in range(4)]
     slices = tuple(Slice(DateWindow(day, day + timedelta(days=1))) for day in days)
-    audit, state, client = Audited.whole(NOON).dump(), dict[str, Any](), TogetherClient()
+    audit, state, client = AuditState.whole(NOON).dump(), dict[str, Any](), TogetherClient()
     rereads = {("time_entries", 1): Reread(slices, audit)}
     task = build_task(client, state=state, rereads=rereads)
     task = replace(task, options=replace(task.options, workers=workers))

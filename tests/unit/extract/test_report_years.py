@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvest_source.extract.report_years import (
+    build_window_key,
     count_years,
     last_day,
-    name_window,
     parse_window,
     plan_report,
     year_window,
@@ -77,7 +77,7 @@ def test_windows_never_overlap_or_exceed_harvests_limit(
 def test_a_window_is_known_by_its_name(day: date) -> None:
     """This holds in the last possible year, too."""
     window = year_window(day.year, day)
-    assert parse_window(name_window(window)) == window
+    assert parse_window(build_window_key(window)) == window
 
 
 @pytest.mark.parametrize("name", ["", "x", "2024-01-01", "2024-01-01/2025-12-31", "2024-01-01/x"])
@@ -108,5 +108,5 @@ def test_only_the_widest_known_window_of_a_year_is_requested(
 ) -> None:
     """The widest window of a year counts, and the others are removed."""
     plan = plan_report([2025], start, stored)
-    assert [name_window(each) for each in plan.windows] == windows
+    assert [build_window_key(each) for each in plan.windows] == windows
     assert list(plan.covered) == covered

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harvest_source.extract.schedule import is_due, is_worthless
+from harvest_source.extract.schedule import is_due, is_implausible
 
 NOW = datetime(2026, 6, 17, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -34,4 +34,4 @@ def test_once_a_week_is_due_four_hours_early(hours: int, expected: bool) -> None
 @pytest.mark.parametrize(("hours", "expected"), [(-1, False), (24, False), (25, True)])
 def test_a_time_more_than_a_day_ahead_is_worthless(hours: int, expected: bool) -> None:
     """The clock that wrote it was wrong."""
-    assert is_worthless(NOW + hours * HOUR, NOW) is expected
+    assert is_implausible(NOW + hours * HOUR, NOW) is expected

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import cast
 
 from harvest_source.errors import ServerError
-from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.audit_state import AuditState
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.count_audit import CountAudit, explain_doubt, explain_findings
@@ -116,7 +116,7 @@ def audited(client: FixedClient, endpoint: Endpoint) -> AuditedTable:
     return AuditedTable(
         endpoint,
         task.session,
-        Audited.whole(NOON),
+        AuditState.whole(NOON),
         cast(TableCopy, copy),
         pair,
         pair.reader,
