@@ -21,8 +21,7 @@ from harvest_source.api.listing import (
     read_total,
 )
 from harvest_source.api.pages import Page, ReadBody, parse_object
-from harvest_source.api.rate_limit import RateLimiter, never
-from harvest_source.api.rate_limit import report_limiter as build_report_limiter
+from harvest_source.api.rate_limit import RateLimiter, build_report_limiter, never
 from harvest_source.api.requester import ACCOUNT_HEADER, Requester, SendOptions
 from harvest_source.concurrency import run_ahead
 from harvest_source.errors import ResponseError
@@ -268,7 +267,7 @@ def _fetch_largest(sizes: PageSizes, fetch: Callable[[dict[str, str]], Page]) ->
         page = fetch({})
     except ResponseError:
         raise refusal from None  # Another parameter is invalid: the first answer names it.
-    sizes.refuse()
+    sizes.omit_per_page()
     return page
 
 

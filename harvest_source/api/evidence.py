@@ -23,7 +23,7 @@ STALE_AFTER: Final = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Dating:
+class AnswerAge:
     """
     What is known about the age of one answer.
 
@@ -73,7 +73,7 @@ class ServerClock:
 
     def date(
         self, date: datetime | None, *, sent_at: datetime, elapsed_s: float, path: str = ""
-    ) -> Dating:
+    ) -> AnswerAge:
         """
         Date one answer that has just been received.
 
@@ -89,14 +89,14 @@ class ServerClock:
         """
         run_began = self._observe(date)
         if date is None:
-            return Dating(sent_at if run_began is None else min(sent_at, run_began))
+            return AnswerAge(sent_at if run_began is None else min(sent_at, run_began))
         theirs = date - timedelta(seconds=elapsed_s)
         is_stale = run_began is not None and date < run_began - STALE_AFTER
         if not is_stale:
             with self._lock:
                 name = _NUMBER.sub("/#", find_relative_path(path, self._home))
                 self._oldest[name] = min(date, self._oldest.get(name, date))
-        return Dating(min(theirs, sent_at), abs(theirs - sent_at), is_stale)
+        return AnswerAge(min(theirs, sent_at), abs(theirs - sent_at), is_stale)
 
     def _observe(self, date: datetime | None) -> datetime | None:
         """Record *date*; return the server's time when the run began, as far as it is known."""

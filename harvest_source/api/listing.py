@@ -155,7 +155,7 @@ class PageSizes:
         with self._lock:
             return {} if self._is_refused else {"per_page": str(PAGE_ROWS)}
 
-    def refuse(self) -> None:
+    def omit_per_page(self) -> None:
         """Omit ``per_page`` from now on: it was refused, and a request without it was not."""
         with self._lock:
             self._is_refused = True

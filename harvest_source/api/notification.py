@@ -100,7 +100,7 @@ class Recipient:
             return True
         return event is not Event.START and event in self.events
 
-    def tell(self, notification: Notification, *, within_s: float = SECONDS) -> str:
+    def send(self, notification: Notification, *, within_s: float = SECONDS) -> str:
         """
         Send *notification*.
 

@@ -67,7 +67,7 @@ class RecentRequests:
     seconds: float
 
     @property
-    def fit_the_allowance(self) -> bool:
+    def is_within_allowance(self) -> bool:
         """
         Whether they are too few to have caused a 429, even if all of them arrived at once.
 
@@ -197,15 +197,15 @@ class RateLimiter:
 
 
 LimiterMaker = Callable[[Clock, int | None], "RateLimiter"]
-"""Makes the limiter of one account from ``rate_limit``; see :func:`general_limiter`."""
+"""Makes the limiter of one account from ``rate_limit``; see :func:`build_general_limiter`."""
 
 
-def no_limiter(clock: Clock, _: int | None = None) -> RateLimiter:
-    """Replacement for :func:`general_limiter` for a server without a rate limit: our sandbox."""
+def build_unlimited_limiter(clock: Clock, _: int | None = None) -> RateLimiter:
+    """For a server without a rate limit, our sandbox, instead of :func:`build_general_limiter`."""
     return RateLimiter(requests=_NO_LIMIT, seconds=GENERAL[1], clock=clock)
 
 
-def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:
+def build_general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:
     """
     The limiter of one account for everything but reports.
 
@@ -229,7 +229,7 @@ def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:
     return RateLimiter(requests=min(rate_limit, requests), seconds=seconds, clock=clock)
 
 
-def report_limiter(clock: Clock) -> RateLimiter:
+def build_report_limiter(clock: Clock) -> RateLimiter:
     """The limiter of one account for ``/reports/``, which Harvest counts separately."""
     requests, seconds = REPORTS
     return RateLimiter(requests=requests, seconds=seconds, clock=clock)

@@ -115,7 +115,7 @@ class Sender:
             recent: Requests recently admitted by the limiter of the refused request.
         """
         sent = f"this run sent {recent.number} requests in the last {recent.seconds:.0f} s"
-        if recent.fit_the_allowance:
+        if recent.is_within_allowance:
             cause = f"although {sent}: something else uses the allowance too"
         else:
             cause = (

@@ -21,7 +21,7 @@ from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.pages import Page
-from harvest_source.api.rate_limit import Cancelled, LimiterMaker, general_limiter, never
+from harvest_source.api.rate_limit import Cancelled, LimiterMaker, build_general_limiter, never
 from harvest_source.api.urls import check_url
 from harvest_source.auth.accounts import choose_account, fetch_accounts
 from harvest_source.auth.managed import Managed
@@ -64,7 +64,7 @@ class Connection:
     id_url: str = ID_URL
     token_source: str = ""
     profile: str = PROFILE
-    build_limiter: LimiterMaker = general_limiter
+    build_limiter: LimiterMaker = build_general_limiter
 
 
 @dataclass(frozen=True, slots=True)

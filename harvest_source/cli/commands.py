@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from harvest_source.activity import Phase
-from harvest_source.api.rate_limit import LimiterMaker, no_limiter
+from harvest_source.api.rate_limit import LimiterMaker, build_unlimited_limiter
 from harvest_source.cli.options import (
     Context,
     FiniteRange,
@@ -342,4 +342,4 @@ def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iter
             "id_url": server.id_url,
         }
         options["account"] = options["account"] or (str(server.account_id),)
-        yield no_limiter
+        yield build_unlimited_limiter

@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 
 from harvest_source._version import __version__
-from harvest_source.api.rate_limit import LimiterMaker, general_limiter
+from harvest_source.api.rate_limit import LimiterMaker, build_general_limiter
 from harvest_source.cli.console import print_json
 from harvest_source.cli.json_log import JsonLog, wants_json_log
 from harvest_source.cli.lazy_commands import LazyCommand, LazyCommands, LazyGroup
@@ -103,7 +103,7 @@ def main(context: Context) -> None:
     del context  # Its options were taken by the decorator.
 
 
-def run(arguments: Sequence[str], build_limiter: LimiterMaker = general_limiter) -> int:
+def run(arguments: Sequence[str], build_limiter: LimiterMaker = build_general_limiter) -> int:
     """
     Run one command.
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from harvest_source.api.rate_limit import LimiterMaker, general_limiter
+from harvest_source.api.rate_limit import LimiterMaker, build_general_limiter
 from harvest_source.auth.profiles import check_profile
 from harvest_source.cli.console import Console, log_to_stderr
 from harvest_source.cli.json_log import JSON, OPTION
@@ -37,7 +37,7 @@ class Context:
         build_limiter: Makes the rate limiter of each account that is read.
     """
 
-    def __init__(self, build_limiter: LimiterMaker = general_limiter) -> None:
+    def __init__(self, build_limiter: LimiterMaker = build_general_limiter) -> None:
         self.build_limiter = build_limiter
         self.console = Console()
         self.debug = False

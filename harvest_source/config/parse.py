@@ -332,7 +332,7 @@ def parse_table_format(value: object) -> TableFormat | None:
 
 def parse_rate_limit(value: object) -> int | None:
     """
-    Requests per 15 s; None: what Harvest allows. :func:`general_limiter` checks the range.
+    Requests per 15 s; None: what Harvest allows. :func:`build_general_limiter` checks the range.
 
     Raises:
         ConfigError: Not a whole number.

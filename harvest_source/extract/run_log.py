@@ -243,7 +243,7 @@ class RunLog:
     def skip(self, table: str, account_id: int, reason: str) -> None:
         """Record that a table is deliberately not read."""
         if self._add_new(self.skipped, Skip(account_id, table, reason)):
-            self.tell(f"{table} of account {account_id} is left out: {reason}")
+            self.on_finding(f"{table} of account {account_id} is left out: {reason}")
 
     def fail(self, table: str, account_id: int, error: HarvestError) -> None:
         """Record that a table could not be read."""
@@ -263,7 +263,7 @@ class RunLog:
         """
         failure = Failure(account_id, table, IncompleteListError(message))
         if self._add_new(self.unproven, failure, key=attrgetter("table", "account_id")):
-            self.tell(message)
+            self.on_finding(message)
 
     def doubt(self, table: str, account_id: int, message: str) -> None:
         """
@@ -302,9 +302,9 @@ class RunLog:
     def add_notice(self, notice: Notice) -> None:
         """Record a warning for the user; a repeated one is recorded once."""
         if self._add_new(self.notices, notice):
-            self.tell(notice.text)
+            self.on_finding(notice.text)
 
-    def tell(self, message: str) -> None:
+    def on_finding(self, message: str) -> None:
         """Called once for each warning, skip and unproven read. Does nothing here."""
 
     def _add_new(

@@ -11,7 +11,7 @@ from harvest_source.activity import Activity
 from harvest_source.api.access_log import AccessLog
 from harvest_source.api.http_context import Exchange, HttpContext, ignore_notice
 from harvest_source.api.notification import Recipient
-from harvest_source.api.rate_limit import LimiterMaker, general_limiter
+from harvest_source.api.rate_limit import LimiterMaker, build_general_limiter
 from harvest_source.auth.sessions import Connection
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.effective import Setting, list_settings
@@ -81,7 +81,7 @@ class Hooks:
     on_imported: Callable[[], object] = lambda: None
     package_rows: int = field(default_factory=_choose_package_rows)
     workers: int = WINDOW_WORKERS
-    build_limiter: LimiterMaker = general_limiter
+    build_limiter: LimiterMaker = build_general_limiter
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def harvest(
 class DltRunLog(RunLog):
     """For plain dlt use, which has no report: skips and warnings go to dlt's log."""
 
-    def tell(self, message: str) -> None:
+    def on_finding(self, message: str) -> None:
         log_warning(message)
 
 

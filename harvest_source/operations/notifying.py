@@ -43,7 +43,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         if recipient is not None and recipient.wants(Event.START):
             notification = Notification(Event.START, f"{self._target}: started", {})
             self._beginning = threading.Thread(
-                target=recipient.tell, args=(notification,), name="harvest-notify", daemon=True
+                target=recipient.send, args=(notification,), name="harvest-notify", daemon=True
             )
             self._beginning.start()
 
@@ -63,7 +63,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         problems = [str(each["message"]) for each in report.as_dict()["errors"]]
         if problems:
             text += f". {printable('; '.join(problems), limit=_LONGEST)}"
-        return self._tell(Notification(event, text, report.as_dict()))
+        return self._notify(Notification(event, text, report.as_dict()))
 
     def __exit__(
         self,
@@ -79,7 +79,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         message = str(error) if isinstance(error, HarvestError) else type(error).__name__
         text = f"harvest-source into {self._target}: failed. {printable(message, limit=_LONGEST)}"
         report = {"status": "error", "errors": [error_dict(error, message=message)]}
-        self._tell(Notification(Event.FAILURE, text, report))
+        self._notify(Notification(Event.FAILURE, text, report))
 
     def _note(self, *, has_failed: bool) -> None:
         with suppress(OSError):  # A full disk must not stop a run because of this note.
@@ -89,10 +89,10 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
             else:
                 self._failed.unlink(missing_ok=True)
 
-    def _tell(self, notification: Notification) -> str:
+    def _notify(self, notification: Notification) -> str:
         if self._beginning is not None:
             self._beginning.join(SECONDS)  # A run's end is not reported before its beginning.
-        return tell(self._recipient, notification) if self._recipient else ""
+        return notify(self._recipient, notification) if self._recipient else ""
 
 
 def choose_event(status: str, earlier: str | None) -> Event:
@@ -108,9 +108,9 @@ def choose_event(status: str, earlier: str | None) -> Event:
     return Event.RECOVERED if earlier in ("partial", "error") else Event.SUCCESS
 
 
-def tell(recipient: Recipient, notification: Notification) -> str:
+def notify(recipient: Recipient, notification: Notification) -> str:
     """Send an event that the recipient wants; returns why that was not possible, or ``""``."""
     if not recipient.wants(notification.event):
         return ""
-    why = recipient.tell(notification)
+    why = recipient.send(notification)
     return f"The notification of {notification.event} was not sent: {why}." if why else ""

@@ -37,7 +37,7 @@ from harvest_source.operations.health_report import (
     name_owner,
 )
 from harvest_source.operations.login import SignInContext
-from harvest_source.operations.notifying import tell
+from harvest_source.operations.notifying import notify
 from harvest_source.operations.sign_in_status import (
     SignInState,
     StatusReport,
@@ -112,7 +112,7 @@ def check_sign_ins(context: SignInContext, *, ask: bool) -> HealthReport:
     if not ask:
         return report
     notification = _build_notification(report)
-    why = tell(recipient, notification) if recipient and notification else ""
+    why = notify(recipient, notification) if recipient and notification else ""
     for each, last in zip(found, looks, strict=True):
         kept = each.look if not why else replace(each.look, roles=last.roles)
         warnings += _keep_look(vault, each, kept)

@@ -39,7 +39,7 @@ from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
 from harvest_source.operations.loaded import check_accounts, check_loaded
 from harvest_source.operations.login import open_sign_in_context
-from harvest_source.operations.notifying import tell
+from harvest_source.operations.notifying import notify
 from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
@@ -207,7 +207,7 @@ def read_warehouse_status(
     status = WarehouseStatus(
         target, now, shown, tables, tuple(waiting), sign_in, check, said, verified
     )
-    return _tell_if_stale(status, config)
+    return _notify_if_stale(status, config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +225,14 @@ class _Plan:
     sweep_every: timedelta
 
 
-def _tell_if_stale(status: WarehouseStatus, config: HarvestConfiguration) -> WarehouseStatus:
+def _notify_if_stale(status: WarehouseStatus, config: HarvestConfiguration) -> WarehouseStatus:
     """Notify the configured address of stale tables; if that fails, the report says so."""
     recipient = parse_recipient(config) if status.stale else None
     if recipient is None:
         return status
     names = ", ".join(dict.fromkeys(each.table for each in status.stale))
     text = f"harvest-source: {status.target} is stale: {names}"
-    why = tell(recipient, Notification(Event.STALE, text, status.as_dict()))
+    why = notify(recipient, Notification(Event.STALE, text, status.as_dict()))
     return replace(status, warnings=(*status.warnings, why)) if why else status
 
 

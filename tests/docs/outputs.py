@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from harvest_source.api.rate_limit import no_limiter
+from harvest_source.api.rate_limit import build_unlimited_limiter
 from harvest_source.cli import main as cli
 from harvest_source.defaults import SANDBOX_DATABASE, SANDBOX_PIPELINE
 from harvest_source.sandbox import ManualClock, Sandbox, agency_settings
@@ -110,7 +110,7 @@ class Session:
             self.entered(),
         ):
             # The sandbox has no limit, and the examples should not wait for Harvest's limit.
-            status = cli.run(arguments, build_limiter=no_limiter)
+            status = cli.run(arguments, build_limiter=build_unlimited_limiter)
         assert status in _SHOWN_CODES, f"{arguments}\n{out.getvalue()}\n{err.getvalue()}"
         return out.getvalue()
 

@@ -109,7 +109,7 @@ def test_a_recipient_that_never_answers_is_given_up(post: Post) -> None:
     """The run gives up after the total timeout, with a reason that contains no path."""
     post.answers.clear()
     recipient = Recipient(post.url, frozenset(Event))
-    why = recipient.tell(Notification(Event.FAILURE, "failed", {}), within_s=0.1)
+    why = recipient.send(Notification(Event.FAILURE, "failed", {}), within_s=0.1)
     post.answers.set()
     assert "127.0.0.1 did not answer" in why
     assert "canary" not in why
@@ -118,7 +118,7 @@ def test_a_recipient_that_never_answers_is_given_up(post: Post) -> None:
 def test_text_for_slack_is_escaped(post: Post) -> None:
     """Angle brackets would make a link, also where a name contains them."""
     recipient = Recipient(post.url, frozenset(Event), Style.SLACK)
-    recipient.tell(Notification(Event.FAILURE, "<!channel> & more", {}))
+    recipient.send(Notification(Event.FAILURE, "<!channel> & more", {}))
     assert post.got[0][1] == {"text": "&lt;!channel&gt; &amp; more"}
 
 

@@ -60,7 +60,7 @@ def test_only_one_file_moves_cursors() -> None:
 
 def test_only_one_file_judges_how_old_an_answer_is() -> None:
     """The header is read where answers are received, and judged in ``api/evidence.py``."""
-    assert modules_with(lambda node: calls(node, "Dating")) == {"api.evidence"}
+    assert modules_with(lambda node: calls(node, "AnswerAge")) == {"api.evidence"}
     assert modules_with(names_header) == {"api.attempt"}
 
 

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from harvest_source.api.evidence import Dating, ServerClock
+from harvest_source.api.evidence import AnswerAge, ServerClock
 from tests.clocks import START, FakeClock
 
 HOUR = timedelta(hours=1)
 
 
-def receive(clock: FakeClock, server: ServerClock, date: datetime | None) -> Dating:
+def receive(clock: FakeClock, server: ServerClock, date: datetime | None) -> AnswerAge:
     """Date an answer that took no time."""
     return server.date(date, sent_at=clock.now(), elapsed_s=0)
 

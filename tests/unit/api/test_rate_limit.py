@@ -13,8 +13,8 @@ from harvest_source.api.rate_limit import (
     REPORTS,
     Cancelled,
     RateLimiter,
-    general_limiter,
-    report_limiter,
+    build_general_limiter,
+    build_report_limiter,
 )
 from harvest_source.errors import ConfigError
 from tests.clocks import FakeClock
@@ -274,7 +274,7 @@ def test_the_constants_are_below_harvests_limits() -> None:
 def test_rate_limit_only_lowers(rate_limit: int | None, expected: int) -> None:
     """``rate_limit`` is requests per 15 s, and never raises the measured safe rate."""
     clock = FakeClock()
-    limiter = general_limiter(clock, rate_limit)
+    limiter = build_general_limiter(clock, rate_limit)
     for _ in range(expected):
         limiter.acquire()
     assert clock.monotonic() == 0
@@ -286,13 +286,13 @@ def test_rate_limit_only_lowers(rate_limit: int | None, expected: int) -> None:
 def test_rate_limit_out_of_bounds_is_refused(rate_limit: int) -> None:
     """Below 1 nothing would ever be sent; above 100 Harvest answers 429."""
     with pytest.raises(ConfigError, match=r"rate_limit is -?[0-9]+; Harvest allows 100"):
-        general_limiter(FakeClock(), rate_limit)
+        build_general_limiter(FakeClock(), rate_limit)
 
 
 def test_reports_have_their_own_window() -> None:
     """The 98th report waits for most of 15 minutes."""
     clock = FakeClock()
-    limiter = report_limiter(clock)
+    limiter = build_report_limiter(clock)
     for _ in range(98):
         limiter.acquire()
     assert clock.monotonic() == pytest.approx(924, abs=0.01)

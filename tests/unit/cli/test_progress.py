@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from harvest_source.activity import Activity, Phase
-from harvest_source.api.rate_limit import GENERAL, general_limiter
+from harvest_source.api.rate_limit import GENERAL, build_general_limiter
 from harvest_source.cli.progress import Board, format_duration, format_line
 from harvest_source.extract.run_log import Progress
 
@@ -36,7 +36,7 @@ def read(
     board: Board, clock: Clock, pages: int, *, latency_s: float, rate_limit: int | None
 ) -> Iterator[tuple[float, float | None]]:
     """Read *pages* pages, eight at a time; yield the time and the estimate."""
-    limiter = general_limiter(clock, rate_limit)  # type: ignore[arg-type]
+    limiter = build_general_limiter(clock, rate_limit)  # type: ignore[arg-type]
     free = [0.0] * 8
     rows = pages * PAGE
     for _ in range(pages):

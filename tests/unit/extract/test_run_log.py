@@ -112,7 +112,7 @@ class Told(RunLog):
         super().__init__()
         self.told: list[str] = []
 
-    def tell(self, message: str) -> None:
+    def on_finding(self, message: str) -> None:
         self.told.append(message)
 
 
