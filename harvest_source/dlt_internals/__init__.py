@@ -37,9 +37,9 @@ from harvest_source.dlt_internals.duckdb_client import (
 from harvest_source.dlt_internals.extraction import (
     build_load_id,
     compute_tables,
+    contract_allows_table,
     find_active_pipeline,
     find_load_id,
-    takes_new_tables,
 )
 from harvest_source.dlt_internals.imports import avoid_sqlalchemy, defer_requests
 from harvest_source.dlt_internals.loaded_packages import prune_loaded_packages
@@ -122,6 +122,7 @@ __all__ = [
     "build_duckdb",
     "build_load_id",
     "compute_tables",
+    "contract_allows_table",
     "create_duckdb_file",
     "create_tables",
     "defer_requests",
@@ -174,6 +175,5 @@ __all__ = [
     "sql_client_of",
     "store_schema",
     "supports_merge",
-    "takes_new_tables",
     "use_naming_duckdb",
 ]

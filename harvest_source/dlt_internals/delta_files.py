@@ -106,16 +106,16 @@ class FileExchange:
             with suppress(OSError):
                 self._file_system.rm(f"{self._root}/{writer.name}")
 
-    def take_out(self, file: str, places: pa.Array) -> None:
+    def remove_rows(self, file: str, places: pa.Array) -> None:
         """Replace *file* with its rows except those at *places*, which are counted from 0."""
         self._removed.append(file.removeprefix(f"{self._root}/"))
         at = 0
         for rows in self._iter_file(file):
             numbers = pa.array(range(at, at + rows.num_rows), places.type)
             at += rows.num_rows
-            self.put_in(rows.filter(pc.invert(pc.is_in(numbers, value_set=places))))
+            self.add_rows(rows.filter(pc.invert(pc.is_in(numbers, value_set=places))))
 
-    def put_in(self, rows: pa.Table) -> None:
+    def add_rows(self, rows: pa.Table) -> None:
         """Add *rows*, which have the columns of the table."""
         for at in range(0, rows.num_rows, _WIDE_PART):
             if not self._written or self._written[-1].rows >= _FILE_ROWS:

@@ -99,7 +99,7 @@ def build_copy_job() -> Any:
                 return False  # dlt's own copy meets the same error, as in _copy_if_new.
             if rows < _MANY:
                 return False
-            with past_log(connection, str(client.credentials.database)):
+            with bypassing_log(connection, str(client.credentials.database)):
                 return _copy_if_new(connection, self._file_path, place, keys)
 
     return CopyJob
@@ -160,7 +160,7 @@ def _copy_if_new(connection: Any, file: str, place: str, keys: Sequence[str]) ->
 
 
 @contextmanager
-def past_log(connection: Any, database: str) -> Iterator[None]:
+def bypassing_log(connection: Any, database: str) -> Iterator[None]:
     """
     Make DuckDB write large changes directly into the file, bypassing its log.
 

@@ -67,7 +67,7 @@ def compute_tables(resource: DltResource, schema: dlt.Schema) -> list[Any]:
     return [normalize_table_identifiers(each, schema.naming) for each in (table, *nested)]
 
 
-def takes_new_tables(schema: dlt.Schema, table: Any) -> bool:
+def contract_allows_table(schema: dlt.Schema, table: Any) -> bool:
     """
     Whether the schema contract admits *table*, or the schema has it already.
 

@@ -72,7 +72,7 @@ class OpenTable(Protocol):
         """
 
 
-def take_present(table: OpenTable, keys: pa.Table) -> pa.Table:
+def find_present_keys(table: OpenTable, keys: pa.Table) -> pa.Table:
     """
     Return the distinct *keys* for which *table* has rows, with the table's types.
 
@@ -201,14 +201,14 @@ class DeltaTable(_InFiles):
                 for file in files:
                     parts = self._iter_parts(keys.column_names, [file])
                     if len(places := find_places(wanted, parts, by)):
-                        exchange.take_out(file, places)
-            exchange.put_in(added)
+                        exchange.remove_rows(file, places)
+            exchange.add_rows(added)
             exchange.commit()
 
     def _replace_by_merge(self, keys: pa.Table | None, added: pa.Table) -> None:
         from deltalake import write_deltalake
 
-        present = None if keys is None else take_present(self, keys)
+        present = None if keys is None else find_present_keys(self, keys)
         with _translating_errors():
             if present is not None and present.num_rows:
                 self._merge(present, added)
@@ -255,7 +255,7 @@ class IcebergTable(_InFiles):
                 update.union_by_name(pa.schema(new))
 
     def replace(self, keys: pa.Table | None, rows: pa.Table | None) -> None:
-        present = None if keys is None else take_present(self, keys)
+        present = None if keys is None else find_present_keys(self, keys)
         with _translating_errors(), self._table.transaction() as transaction:
             if present is not None and present.num_rows:
                 transaction.delete(_build_filter(present))

@@ -35,7 +35,7 @@ from harvest_source.dlt_internals.open_table import (
     DeltaTable,
     IcebergTable,
     OpenTable,
-    take_present,
+    find_present_keys,
 )
 from harvest_source.sql import maintenance
 
@@ -71,7 +71,7 @@ class MergeJob(ReferenceFollowupJob):
         main = client.make_open_table(table["name"])
         nested = get_nested_tables(client.schema.tables, table["name"], include_self=False)
         # In this order, an interruption at any point leaves no element without its row.
-        held = find_held(main, rows.select(key), C_DLT_ID) if nested else None
+        held = find_values(main, rows.select(key), C_DLT_ID) if nested else None
         for name in [str(each["name"]) for each in nested]:
             if held is not None and client.has_open_table(name):
                 client.open_table(name).replace(pa.table({_ROOT: held}), None)
@@ -271,7 +271,7 @@ def merge_versions(table: OpenTable, hints: Any, rows: pa.Table, now: Any) -> No
     key = [name for name, each in columns.items() if each.get("merge_key")]
     # dlt stages its validity columns without values.
     rows = _keep_last(rows, [digest]).drop_columns(list({start, end} & {*rows.column_names}))
-    here = take_present(table, rows.select(key))
+    here = find_present_keys(table, rows.select(key))
     held = table.read([*key, digest, end])
     held = held.join(here, key, join_type="left semi")
     is_open = {row[digest] for row in held.to_pylist() if row[end] is None}
@@ -291,9 +291,9 @@ def merge_versions(table: OpenTable, hints: Any, rows: pa.Table, now: Any) -> No
     table.replace(pa.table({digest: closed}), both)
 
 
-def find_held(table: OpenTable, keys: pa.Table, column: str) -> pa.ChunkedArray:
+def find_values(table: OpenTable, keys: pa.Table, column: str) -> pa.ChunkedArray:
     """Find the values of *column* in the rows of *table* that have one of *keys*."""
-    here = take_present(table, keys)
+    here = find_present_keys(table, keys)
     held = table.read([*keys.column_names, column])
     return held.join(here, keys.column_names, join_type="left semi").column(column)
 

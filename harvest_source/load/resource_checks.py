@@ -14,10 +14,10 @@ import dlt
 
 from harvest_source.dlt_internals import (
     compute_tables,
+    contract_allows_table,
     find_active_pipeline,
     find_merge_strategies,
     has_received_rows,
-    takes_new_tables,
 )
 from harvest_source.errors import ConfigError
 from harvest_source.load.file_format import check_format
@@ -58,7 +58,7 @@ def check_resource(endpoint: Endpoint, name: str, warn: Callable[[str], None]) -
     elif disposition == "merge":
         _explain_destination(table, warn)
     for each in tables:
-        if not takes_new_tables(schema, each):
+        if not contract_allows_table(schema, each):
             # The contract is meant for what Harvest may add later. dlt would refuse the first run
             # as well, and also a column without a ``nullable`` hint as soon as rows bring that
             # hint.

@@ -90,7 +90,7 @@ def test_a_change_that_is_not_committed_leaves_no_file(folder: Path) -> None:
     table = open_table(folder)
     files, rows = {*folder.glob("*.parquet")}, build_rows(0, 9 * PART)
     with FileExchange(table._table, table.file_system, rows.schema) as exchange:
-        exchange.put_in(rows)
+        exchange.add_rows(rows)
         assert len({*folder.glob("*.parquet")} - files) == 2
     assert {*folder.glob("*.parquet")} == files
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.dlt_internals import NamingDuckDB, direct_copy
-from harvest_source.dlt_internals.direct_copy import is_only_file, iter_files, past_log
+from harvest_source.dlt_internals.direct_copy import bypassing_log, is_only_file, iter_files
 
 ROWS = 1_200
 HINTS: dict[str, Any] = {"primary_key": "id", "columns": {"moment": {"dedup_sort": "desc"}}}
@@ -181,9 +181,9 @@ def test_the_log_has_its_limit_again_after_two_copies_at_once() -> None:
     """DuckDB has one limit for all connections to a file, and dlt copies two tables at once."""
     with duckdb.connect() as connection, duckdb.connect() as other:
         before = find_limit(connection)
-        first = past_log(connection.cursor(), "first.duckdb")
-        second = past_log(connection.cursor(), "first.duckdb")
-        with past_log(other, "other.duckdb"):
+        first = bypassing_log(connection.cursor(), "first.duckdb")
+        second = bypassing_log(connection.cursor(), "first.duckdb")
+        with bypassing_log(other, "other.duckdb"):
             first.__enter__()
             second.__enter__()
             assert find_limit(connection) == "1.0 MiB"

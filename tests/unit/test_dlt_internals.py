@@ -641,12 +641,12 @@ def test_tables_are_computed_before_rows_come() -> None:
     main, lines = dlt_internals.compute_tables(orders, schema)
     assert (main["name"], lines["name"], lines["parent"]) == ("orders", "orders__lines", "orders")
     assert main["columns"]["id"]["primary_key"]
-    assert dlt_internals.takes_new_tables(schema, main)
+    assert dlt_internals.contract_allows_table(schema, main)
     schema.set_schema_contract("freeze")
-    assert not dlt_internals.takes_new_tables(schema, main)
+    assert not dlt_internals.contract_allows_table(schema, main)
     main["columns"]["id"]["data_type"] = "bigint"
     schema.update_table(main)
-    assert dlt_internals.takes_new_tables(schema, main)
+    assert dlt_internals.contract_allows_table(schema, main)
     orders.apply_hints(table_name=lambda row: row["kind"])
     assert dlt_internals.compute_tables(orders, schema) == []
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.dlt_internals import OpenTables, find_open_table
-from harvest_source.dlt_internals.open_table import OpenTable, take_present
+from harvest_source.dlt_internals.open_table import OpenTable, find_present_keys
 from harvest_source.load.history import VALID_FROM, VALID_TO
 from harvest_source.sql.conditions import AllOf, Equals, InTable, OneOf
 from harvest_source.warehouse.sql import Row, Sql
@@ -213,6 +213,6 @@ def test_present_keys_are_found_by_all_their_columns(sql: Sql) -> None:
     """Each key is found once; a row that matches only one of its columns does not count."""
     table = find_open_table(sql.client, "work")
     keys = pa.table({"id": [1, 1, 2, 7], "name": ["a", "a", "a", "a"]})
-    assert take_present(table, keys).to_pylist() == [{"id": 1, "name": "a"}]
+    assert find_present_keys(table, keys).to_pylist() == [{"id": 1, "name": "a"}]
     table.replace(keys, None)
     assert table.read(["id"]).to_pylist() == [{"id": 2}]
