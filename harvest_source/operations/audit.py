@@ -27,7 +27,7 @@ from harvest_source.operations.orphan_removal import OrphanRemoval
 from harvest_source.operations.reread import Rereading
 from harvest_source.operations.reread_schedule import plan_rereads
 from harvest_source.operations.workspace import Workspace
-from harvest_source.warehouse.deleted_records import restore
+from harvest_source.warehouse.deleted_records import mark_returned
 from harvest_source.warehouse.removal import forget_records
 from harvest_source.warehouse.stored_days import StoredDays
 
@@ -62,7 +62,7 @@ def run_audit(workspace: Workspace) -> None:
     if warehouse.needs_follow_up or keep_days is not None:
         with warehouse.sql() as sql:
             if warehouse.needs_follow_up:
-                restore(sql, workspace.endpoints, now=now)
+                mark_returned(sql, workspace.endpoints, now=now)
             forget_records(sql, keep_days, now=now)
     workspace.run_log.audit.oldest_read_at = find_oldest_read(workspace)
 

@@ -182,7 +182,7 @@ class TablesComparison:
             # This ends the verification. The threads of other tables would each wait for the file
             # in turn, and Python waits for its threads before it exits.
             if (file := self.workspace.warehouse.file) is not None:
-                file.wait_no_more()
+                file.stop_waiting()
             raise
         else:
             self._found[place] = found

@@ -16,7 +16,7 @@ from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import ReadStrategy
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.warehouse.removal import end_versions
+from harvest_source.warehouse.removal import end_versions_of_removed
 
 
 def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
@@ -69,7 +69,7 @@ def _mend_slices(workspace: Workspace, session: Session, ours: Sequence[Comparis
         if each.check == "open versions":
             endpoint = BY_NAME[each.table.removesuffix("_history")]
             with workspace.warehouse.sql() as sql:
-                end_versions(sql, endpoint, session.account_id, now=workspace.now())
+                end_versions_of_removed(sql, endpoint, session.account_id, now=workspace.now())
 
 
 def _mend_children(workspace: Workspace, differing: Sequence[Comparison]) -> None:

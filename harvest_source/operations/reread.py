@@ -19,7 +19,12 @@ from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.reread_filter import RereadFilter
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.warehouse.digests import StoredRows, compare_digests, find_came, read_digests
+from harvest_source.warehouse.digests import (
+    StoredRows,
+    compare_digests,
+    find_new_rows,
+    read_digests,
+)
 from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.table_copy import TableCopy
 
@@ -69,7 +74,7 @@ class Rereading:
             load_rereads(self.workspace, self._rereads, reread_filter.apply)
             for name, corrected in self._find_corrected(stored, reread_filter, digests).items():
                 for copy, _ in self._read[name]:
-                    came = find_came(corrected, copy.account_id)[:_MOST_PARENTS]
+                    came = find_new_rows(corrected, copy.account_id)[:_MOST_PARENTS]
                     for endpoint in self._find_below(copy) if came else ():
                         below[endpoint.name, copy.account_id] = Reread(parents=tuple(came))
         if below:

@@ -34,7 +34,7 @@ from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.sql.conditions import Equals
-from harvest_source.warehouse.deleted_records import find_unrecorded, insert
+from harvest_source.warehouse.deleted_records import find_unrecorded, insert_records
 from harvest_source.warehouse.own_rows import takes_inserts
 from harvest_source.warehouse.removal import (
     count_rows,
@@ -119,7 +119,7 @@ class RowRemoval:
                 warehouse.write_state(partial(_store, self._decided))
                 return carry_out(self.workspace, self._decided)
         except DestinationError as error:
-            if not warehouse.lift_bound(error):
+            if not warehouse.raise_memory_limit(error):
                 raise
         return _carry_out_with_room(self.workspace, self._decided)
 
@@ -184,7 +184,7 @@ def _carry_out_with_room(workspace: Workspace, removals: Sequence[Removal]) -> i
         try:
             return carry_out(workspace, removals)
         except DestinationError as error:
-            if not workspace.warehouse.lift_bound(error):
+            if not workspace.warehouse.raise_memory_limit(error):
                 raise
 
 
@@ -212,7 +212,7 @@ def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
                 removed.update((row.endpoint.name, row.account_id) for row in rows)
                 if takes_inserts(warehouse):
                     found = [r.as_record(removal.detected_at, keep_content=keep) for r in rows]
-                    insert(sql, found)
+                    insert_records(sql, found)
         for removal in removals:
             delete_rows(sql, removal)
     outdated = _find_outdated(warehouse, removals)

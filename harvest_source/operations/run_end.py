@@ -14,7 +14,7 @@ from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.run_retention import forget_old_runs
-from harvest_source.warehouse.shrinking import is_worth, shrink
+from harvest_source.warehouse.shrinking import is_worth_shrinking, shrink
 
 
 def finish(workspace: Workspace, report: SyncReport) -> None:
@@ -36,7 +36,7 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
                 stack.enter_context(warehouse.held())
             except DestinationError:
                 is_open = False
-                file.wait_no_more()  # The steps below then fail at once, each with a warning.
+                file.stop_waiting()  # The steps below then fail at once, each with a warning.
         if not _is_refused(report):
             _forget_old_runs(workspace)
         write_run(workspace, report)
@@ -86,7 +86,7 @@ def _shrink(workspace: Workspace, *, is_daily: bool) -> None:
     if file is None or not workspace.upkeep.shrinks_file:
         return
     try:
-        if is_worth(file, dataset, is_daily=is_daily):
+        if is_worth_shrinking(file, dataset, is_daily=is_daily):
             workspace.run_log.given_back = shrink(file, dataset)
     except Exception as error:  # The file only takes more space than it needs.
         workspace.run_log.warn(

@@ -27,7 +27,7 @@ from harvest_source.operations.run_report import SyncReport, build_report
 from harvest_source.resources import check_address_space
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.startup import without_gc
-from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.lock import sync_lock
 from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.working_folder import claim_folder
 
@@ -106,7 +106,7 @@ def sync(
     run = open_run(replace(target, takes_over=take_over), arguments, hooks)
     with (
         RunNotifier(run.settings.recipient, target) as notifier,
-        only_sync(pipeline, claim_folder(target), now=run.started_at),
+        sync_lock(pipeline, claim_folder(target), now=run.started_at),
         run.sessions.in_use(),
     ):
         notifier.begin()

@@ -24,7 +24,7 @@ from harvest_source.operations.dbt_runs import (
     check_variables,
 )
 from harvest_source.operations.loaded import check_accounts, check_loaded
-from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.lock import sync_lock
 from harvest_source.warehouse.publishing import Published, check_publishable
 from harvest_source.warehouse.publishing import publish as publish_file
 from harvest_source.warehouse.target import Target, build_target
@@ -142,7 +142,7 @@ def transform(
     place = None if publish is None else check_publishable(target, Path(publish))
     _check_exists(target)
     warnings: list[str] = []
-    with only_sync(pipeline, claim_folder(target), now=datetime.now(UTC)):
+    with sync_lock(pipeline, claim_folder(target), now=datetime.now(UTC)):
         warehouse = Warehouse(target, on_warning=warnings.append)
         warehouse.follow()
         check_loaded(warehouse)

@@ -30,7 +30,7 @@ from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace, open_workspace
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from harvest_source.schema.run_record import find_never_read
-from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.lock import sync_lock
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.working_folder import claim_folder
@@ -77,7 +77,7 @@ def verify(
         settings=settings, account=account, exclude=exclude, max_deletes=max_deletes
     )
     run = open_run(target, arguments, hooks)
-    with only_sync(pipeline, claim_folder(target), now=run.started_at), run.sessions.in_use():
+    with sync_lock(pipeline, claim_folder(target), now=run.started_at), run.sessions.in_use():
         workspace = open_workspace(run, DEFAULT_ENDPOINTS, stays_open=True, is_verify=True)
         warehouse, log = workspace.warehouse, run.run_log
         warnings = warehouse.follow()

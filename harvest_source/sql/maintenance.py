@@ -98,7 +98,7 @@ def select_from_files(files: Sequence[str], columns: Mapping[str, str | None]) -
     return f"SELECT {', '.join(places)}{source}"
 
 
-def make_view_again(schema: str, view: str, definition: str, comment: str | None) -> list[str]:
+def recreate_view(schema: str, view: str, definition: str, comment: str | None) -> list[str]:
     """Statements that recreate a DuckDB view from its own text, with its comment."""
     _, _, rest = definition.partition("CREATE VIEW ")
     # The text omits the name of DuckDB's default schema; dlt's connection has another default.

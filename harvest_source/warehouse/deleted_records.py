@@ -54,14 +54,14 @@ def find_unrecorded(sql: Sql, records: Sequence[Row]) -> list[Row]:
     return [record for record in records if record["_dlt_id"] not in known]
 
 
-def insert(sql: Sql, records: Sequence[Row]) -> None:
+def insert_records(sql: Sql, records: Sequence[Row]) -> None:
     """Add those of *records* to ``deleted_records`` that it does not have yet."""
     if unrecorded := find_unrecorded(sql, records):
         load = find_newest_load(sql)
         sql.insert(DELETED_RECORDS, [{**each, LOAD_ID: load} for each in unrecorded])
 
 
-def restore(sql: Sql, endpoints: Iterable[Endpoint], *, now: datetime) -> None:
+def mark_returned(sql: Sql, endpoints: Iterable[Endpoint], *, now: datetime) -> None:
     """Mark the records of rows that are in their table again."""
     if not is_made(DELETED_RECORDS, sql.schema):
         return

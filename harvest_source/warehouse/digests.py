@@ -111,7 +111,7 @@ def compare_digests(before: pa.Table, after: pa.Table) -> pa.Table:
     return joined.select(_KEY).append_column("came", came).filter(is_corrected)
 
 
-def find_came(corrected: pa.Table, account_id: int) -> list[int]:
+def find_new_rows(corrected: pa.Table, account_id: int) -> list[int]:
     """The ids of one account's new rows, ascending."""
     is_ours = pc.equal(corrected.column(ACCOUNT_ID), account_id)
     return sorted(corrected.filter(pc.and_(is_ours, corrected.column("came")))["id"].to_pylist())

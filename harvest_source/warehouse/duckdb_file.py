@@ -93,7 +93,7 @@ class _State:
 
     Attributes:
         limit_before: DuckDB's own memory limit; None outside :meth:`DuckDBFile.held`.
-        lifted: How often :meth:`DuckDBFile.lift` has given DuckDB more memory.
+        lifted: How often :meth:`DuckDBFile.raise_memory_limit` has given DuckDB more memory.
         checked: The connection of :meth:`DuckDBFile.check`, if the file stayed open.
         waits: Whether to wait for other processes.
         is_large: Whether much is written, so that row groups are not joined.
@@ -140,7 +140,8 @@ class DuckDBFile:
         Otherwise, each time the last connection is closed, DuckDB would write the whole log into
         the file. Meanwhile DuckDB gets half of its threads, two at most: on two cores, copying and
         merging 100,000 rows with one thread took less than half the processor time of two, and the
-        other core goes on reading. Its memory is limited too, until :meth:`lift` is called.
+        other core goes on reading. Its memory is limited too, until :meth:`raise_memory_limit` is
+        called.
 
         Raises:
             DestinationError: The file cannot be opened, or stays in use; the message has *kept*.
@@ -197,7 +198,7 @@ class DuckDBFile:
         """Bytes that DuckDB may use now; None: as many as it uses by default."""
         return _list_bounds(self.memory)[self._state.lifted]
 
-    def lift(self, kept: Kept) -> bool:
+    def raise_memory_limit(self, kept: Kept) -> bool:
         """Raise DuckDB's memory limit by one step from now on; False if it had no limit."""
         if self._bound is None:
             return False
@@ -218,11 +219,11 @@ class DuckDBFile:
             DestinationError: The file cannot be opened. The next process to open it for writing
                 will write them.
         """
-        if self.log.take_back():
+        if self.log.stop_keeping():
             with self.held(_LOGGED), self.open(_LOGGED) as connection:
                 connection.execute(DUCKDB_WRITE_LOG)  # Another connection may still be open.
 
-    def wait_no_more(self) -> None:
+    def stop_waiting(self) -> None:
         """From now on, do not wait to open the file; threads that wait stop within a second."""
         self._state.waits = False
 

@@ -43,7 +43,7 @@ class DuckDBLog:
     before: tuple[int, ...] = ()
 
     def keep(self) -> None:
-        """From now on, write nothing into the file when it is closed, until :meth:`take_back`."""
+        """Write nothing into the file when it is closed, until :meth:`stop_keeping`."""
         self.keeps = True
         self.before = self.read_mark()
 
@@ -54,7 +54,7 @@ class DuckDBLog:
 
     def leave(self) -> None:
         """
-        Leave a short log beside the file for good: :meth:`take_back` then returns False.
+        Leave a short log beside the file for good: :meth:`stop_keeping` then returns False.
 
         This is for a row or two, which take 2 KB in the log and 2.6 MB in the file. Every DuckDB
         from 1.0 on reads them from the log, and the next one that writes moves them into the file;
@@ -62,7 +62,7 @@ class DuckDBLog:
         """
         self.leaves = self.read_bytes() <= _LEFT_BYTES
 
-    def take_back(self) -> bool:
+    def stop_keeping(self) -> bool:
         """End what :meth:`keep` began; returns whether the log has to be written into the file."""
         if self.leaves:
             return False

@@ -96,7 +96,7 @@ def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> It
         raise _build_refusal(target, error, describe_kept()) from error
 
 
-def may_pass(target: Target, error: Exception) -> bool:
+def is_temporary(target: Target, error: Exception) -> bool:
     """Whether trying again later may help: a full disk, a lock, a network; not a bad package."""
     causes = list(iter_causes(error, attributes=INNER_ERRORS))
     if any(isinstance(each, DestinationError) or _is_of_machine(each) for each in causes):

@@ -24,7 +24,7 @@ from harvest_source.warehouse.working_folder import explain_unusable
 
 
 @contextmanager
-def only_sync(pipeline: str, folder: Path, *, now: datetime) -> Iterator[None]:
+def sync_lock(pipeline: str, folder: Path, *, now: datetime) -> Iterator[None]:
     """
     Hold the lock of *pipeline* in *folder* during the block.
 

@@ -190,7 +190,7 @@ def _iter_histories(schema: dlt.Schema) -> Iterator[tuple[str, Mapping[str, Mend
             )
 
 
-def end_versions(sql: Sql, missing: Mapping[str, TTableSchemaColumns]) -> None:
+def restore_version_ends(sql: Sql, missing: Mapping[str, TTableSchemaColumns]) -> None:
     """
     End each version of a row when the next one starts, if all ends were lost.
 

@@ -33,7 +33,7 @@ from harvest_source.dlt_internals import (
 from harvest_source.errors import BusyError, ConfigError, DestinationError, counted
 from harvest_source.load.state import own_state
 from harvest_source.memory import release_memory, spare_memory
-from harvest_source.warehouse.failures import build_settings_error, may_pass
+from harvest_source.warehouse.failures import build_settings_error, is_temporary
 from harvest_source.warehouse.settings_checks import check_pipeline, check_settings
 from harvest_source.warehouse.stored_state import is_known, read_local, read_stored
 from harvest_source.warehouse.table_format import choose_table_format
@@ -221,7 +221,7 @@ class PipelineFolder:
         except BusyError:
             raise
         except Exception as error:
-            if may_pass(self._target, error):
+            if is_temporary(self._target, error):
                 raise
             self.give_up_pending()
             return [
@@ -235,7 +235,7 @@ class PipelineFolder:
         try:
             self.pipeline.abort_packages()
         except Exception as error:
-            if may_pass(self._target, error):
+            if is_temporary(self._target, error):
                 raise
             self.start_anew()
 

@@ -192,7 +192,7 @@ def delete_rows(sql: Sql, removal: Removal) -> None:
         for below in find_below(sql.schema, endpoint):
             _delete_from(sql, below, _build_condition_below(below, removal, condition))
         _delete_from(sql, endpoint, condition)
-    end_versions(sql, endpoint, removal.account_id, now=removal.detected_at)
+    end_versions_of_removed(sql, endpoint, removal.account_id, now=removal.detected_at)
 
 
 def _delete_from(sql: Sql, endpoint: Endpoint, condition: Condition) -> None:
@@ -201,7 +201,9 @@ def _delete_from(sql: Sql, endpoint: Endpoint, condition: Condition) -> None:
     sql.delete(endpoint.name, condition)
 
 
-def end_versions(sql: Sql, endpoint: Endpoint, account_id: int, *, now: datetime) -> None:
+def end_versions_of_removed(
+    sql: Sql, endpoint: Endpoint, account_id: int, *, now: datetime
+) -> None:
     """
     Close the open history version of every row that its table no longer has.
 

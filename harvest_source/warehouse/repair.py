@@ -29,14 +29,14 @@ from harvest_source.schema.columns import LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 from harvest_source.sql.conditions import AnyOf, Equals, OneOf
-from harvest_source.warehouse.own_repair import end_versions, find_needed
+from harvest_source.warehouse.own_repair import find_needed, restore_version_ends
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.removal import PORTION, delete_all, find_arrays
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.writers import open_sql
 
 
-def remake_own_tables(
+def recreate_own_tables(
     folder: PipelineFolder,
     schema: dlt.Schema,
     client: JobClient,
@@ -57,7 +57,7 @@ def remake_own_tables(
     if own and has_dataset(client):
         folder.note_follow_up(True)
         create_tables(client, own)
-        end_versions(Sql(sql_client_of(client), schema), missing)
+        restore_version_ends(Sql(sql_client_of(client), schema), missing)
     return theirs
 
 
@@ -81,7 +81,7 @@ def _find_read_table(schema: dlt.Schema, table: str) -> str:
     return find_root(schema, table).removesuffix("_history")
 
 
-def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
+def recreate_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
     """
     Create dropped tables and columns of Harvest's again, and forget how far they were read.
 

@@ -21,18 +21,18 @@ from harvest_source.dlt_internals import (
     read_stored_version,
 )
 from harvest_source.load.state import SOURCE
-from harvest_source.warehouse.carry_over import carry_over
 from harvest_source.warehouse.own_repair import mend_dlt_tables
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.repair import (
     extend_child_tables,
-    remake_own_tables,
-    remake_tables,
+    recreate_own_tables,
+    recreate_tables,
 )
 from harvest_source.warehouse.settings_checks import check_naming
 from harvest_source.warehouse.stored_state import is_known, is_overtaken
 from harvest_source.warehouse.table_format import check_table_format
 from harvest_source.warehouse.target import Target, refuse_other_pipeline
+from harvest_source.warehouse.upgrade import upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,13 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     folder.pipeline.sync_destination()
     if is_anew or pending or read_state(folder.pipeline) != state:
         found = _read_destination(folder, target)
-    if renamed := carry_over(folder):
+    if renamed := upgrade(folder):
         warnings += renamed
         found = _read_destination(folder, target)
     warnings += _take_over(folder, target, found.owner)
-    if remade := remake_tables(folder, found.missing):
+    if recreated := recreate_tables(folder, found.missing):
         warnings.append(
-            f"Tables or some of their columns are no longer in {target}: {', '.join(remade)}. "
+            f"Tables or some of their columns are no longer in {target}: {', '.join(recreated)}. "
             "They are created again and read from the beginning."
         )
     if folder.pipeline.default_schema_name is not None:
@@ -116,7 +116,7 @@ def _read_destination(folder: PipelineFolder, target: Target) -> Found:
         missing: list[str] = []
         if has_loaded:
             check_naming(schema)
-            missing = remake_own_tables(folder, schema, client, incomplete)
+            missing = recreate_own_tables(folder, schema, client, incomplete)
         return Found(owner, read_stored_version(pipeline, client), missing)
 
 

@@ -51,7 +51,7 @@ _KEPT: Final = "Nothing is lost: the file is only larger than necessary."
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class FileSpace:
     """Size of a file and of its blocks, the number of used blocks, and the catalog's name."""
 
     file_bytes: int
@@ -106,7 +106,7 @@ class Group:
     """Without deleted rows if they were counted, else including them."""
 
 
-def is_worth(file: DuckDBFile, dataset: str, *, is_daily: bool) -> bool:
+def is_worth_shrinking(file: DuckDBFile, dataset: str, *, is_daily: bool) -> bool:
     """
     Whether enough of the *file* is unneeded to move rows.
 
@@ -118,13 +118,13 @@ def is_worth(file: DuckDBFile, dataset: str, *, is_daily: bool) -> bool:
     """
     with file.open(_KEPT) as connection:
         share = _DAILY_SHARE if is_daily else _ALWAYS_SHARE
-        room = read_room(file, connection)
-        return replace(room, dead=_count_dead(connection, room, dataset)).is_wasted(share)
+        space = read_space(file, connection)
+        return replace(space, dead=_count_dead(connection, space, dataset)).is_wasted(share)
 
 
 def shrink(file: DuckDBFile, dataset: str) -> int:
     """
-    Shrink the *file* and return by how many bytes. Check :func:`is_worth` first.
+    Shrink the *file* and return by how many bytes. Check :func:`is_worth_shrinking` first.
 
     If a block that cannot be moved is near the end of the file, nothing is returned to the disk.
 
@@ -135,11 +135,11 @@ def shrink(file: DuckDBFile, dataset: str) -> int:
     before, fruitless, last = _read_bytes(file), 0, None
     for _ in range(_MOST_ROUNDS):
         with file.writing_much(), file.held(_KEPT), file.open(_KEPT) as connection:
-            room = read_room(file, connection)
+            space = read_space(file, connection)
             # Blocks of deleted rows first become free; later rounds cut them off the file's end.
-            is_fruitful = last is None or room.blocks < last.blocks or room.used < last.used
-            fruitless, last = 0 if is_fruitful else fruitless + 1, room
-            chosen = _choose(room, connection, dataset) if fruitless < _FRUITLESS else []
+            is_fruitful = last is None or space.blocks < last.blocks or space.used < last.used
+            fruitless, last = 0 if is_fruitful else fruitless + 1, space
+            chosen = _choose(space, connection, dataset) if fruitless < _FRUITLESS else []
             for groups in join_groups(chosen):
                 _move(connection, groups)
         if not chosen:
@@ -147,40 +147,40 @@ def shrink(file: DuckDBFile, dataset: str) -> int:
     return max(before - _read_bytes(file), 0)
 
 
-def read_room(file: DuckDBFile, connection: duckdb.DuckDBPyConnection) -> Room:
+def read_space(file: DuckDBFile, connection: duckdb.DuckDBPyConnection) -> FileSpace:
     """Read the blocks of *file*, which *connection* has open."""
     (found,) = connection.execute(shrinking.ROOM).fetchall()
-    return Room(_read_bytes(file), *found)
+    return FileSpace(_read_bytes(file), *found)
 
 
-def _count_dead(connection: duckdb.DuckDBPyConnection, room: Room, dataset: str) -> int:
+def _count_dead(connection: duckdb.DuckDBPyConnection, space: FileSpace, dataset: str) -> int:
     """Count the blocks that deleted rows of the *dataset* fill, approximately."""
-    deleted = _count_deleted(connection, room, dataset)
+    deleted = _count_deleted(connection, space, dataset)
     if not deleted:  # The case in most runs, and quickly found.
         return 0
     return round(
         sum(
             group.blocks * table.deleted / table.slots
-            for table in _read_tables(connection, room, dataset, deleted)
+            for table in _read_tables(connection, space, dataset, deleted)
             if table.is_movable and table.deleted
             for group in _read_groups(connection, table)
         )
     )
 
 
-def _choose(room: Room, connection: duckdb.DuckDBPyConnection, dataset: str) -> list[Group]:
+def _choose(space: FileSpace, connection: duckdb.DuckDBPyConnection, dataset: str) -> list[Group]:
     """Choose the row groups to move now: those with many deleted rows, else those at the end."""
-    deleted = _count_deleted(connection, room, dataset)
-    tables = _read_tables(connection, room, dataset, deleted)
+    deleted = _count_deleted(connection, space, dataset)
+    tables = _read_tables(connection, space, dataset, deleted)
     groups = [(table, group) for table in tables for group in _read_groups(connection, table)]
     sparse = filter(_is_sparse, (_count(connection, table, group) for table, group in groups))
     if chosen := _take(sparse, math.inf):
         return chosen
     groups.sort(key=lambda each: -each[1].last_block)
     near_end = takewhile(
-        lambda each: each[0].is_movable and each[1].last_block >= _ENOUGH * room.used, groups
+        lambda each: each[0].is_movable and each[1].last_block >= _ENOUGH * space.used, groups
     )
-    return _take((group for _, group in near_end), room.free)
+    return _take((group for _, group in near_end), space.free)
 
 
 def _take(groups: Iterable[Group], blocks: float) -> list[Group]:
@@ -244,22 +244,25 @@ def _move(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group]) -> Non
 
 
 def _read_tables(
-    connection: duckdb.DuckDBPyConnection, room: Room, dataset: str, deleted: Mapping[str, int]
+    connection: duckdb.DuckDBPyConnection,
+    space: FileSpace,
+    dataset: str,
+    deleted: Mapping[str, int],
 ) -> list[Table]:
     """Read all tables of the file; *deleted* has the deleted rows of tables with many."""
     found = connection.execute(shrinking.TABLES, [dataset]).fetchall()
-    named = [(quote(room.catalog, schema, name), *more) for schema, name, *more in found]
+    named = [(quote(space.catalog, schema, name), *more) for schema, name, *more in found]
     return [Table(name, slots, deleted.get(name, 0), can) for name, slots, can in named]
 
 
 def _count_deleted(
-    connection: duckdb.DuckDBPyConnection, room: Room, dataset: str
+    connection: duckdb.DuckDBPyConnection, space: FileSpace, dataset: str
 ) -> dict[str, int]:
     """By table, the number of deleted rows whose space is not free, if there are many."""
     deleted = dict[str, int]()
     large = connection.execute(shrinking.LARGE_TABLES, [dataset, _MANY_DELETED]).fetchall()
     for schema, name, slots in large:
-        table = quote(room.catalog, schema, name)
+        table = quote(space.catalog, schema, name)
         ((rows,),) = connection.execute(shrinking.count_rows(table)).fetchall()
         if slots - rows >= _MANY_DELETED:
             deleted[table] = slots - rows

@@ -33,7 +33,7 @@ class View:
     @property
     def making(self) -> list[str]:
         """Statements that create the view again."""
-        return maintenance.make_view_again(self.schema, self.name, self.definition, self.comment)
+        return maintenance.recreate_view(self.schema, self.name, self.definition, self.comment)
 
 
 class _Undone(Exception):

@@ -33,7 +33,7 @@ from harvest_source.warehouse.failures import (
     as_destination_error,
     build_table_refusal,
     is_out_of_memory,
-    may_pass,
+    is_temporary,
 )
 from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
 from harvest_source.warehouse.remedies import find_remedy
@@ -179,11 +179,11 @@ class Warehouse:
         """
         return _load(self, self._changing, self._folder, source)
 
-    def lift_bound(self, error: DestinationError) -> bool:
+    def raise_memory_limit(self, error: DestinationError) -> bool:
         """Give DuckDB more memory if *error* says it had too little. Do not call inside held()."""
         if self.file is None or not is_out_of_memory(error):
             return False
-        return self.file.lift(self._folder.describe_kept)
+        return self.file.raise_memory_limit(self._folder.describe_kept)
 
     def merge_own(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
@@ -288,7 +288,7 @@ def _load(
                 folder.note_follow_up(True)
                 return folder.load(data)
         except DestinationError as error:
-            if not warehouse.lift_bound(error):
+            if not warehouse.raise_memory_limit(error):
                 raise
             data = None  # The package waits in the working folder.
 
@@ -305,7 +305,7 @@ def _giving_up_refused(folder: PipelineFolder, target: Target) -> Iterator[None]
         yield
     except Exception as error:
         table = find_failed_table(error)
-        if table is None or may_pass(target, error):
+        if table is None or is_temporary(target, error):
             raise
         root = find_root(folder.pipeline.default_schema, table)
         remedy = find_remedy(error, target.database, target.dataset, table)

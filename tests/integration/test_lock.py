@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.errors import BusyError, DestinationError
-from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.lock import sync_lock
 from harvest_source.warehouse.target import build_target
 from harvest_source.warehouse.working_folder import claim_folder
 from tests.support.holders import HELD_SINCE, syncing
@@ -32,7 +32,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
         holder.kill()
         holder.wait()
     assert (tmp_path / "harvest.lock.json").exists()
-    with only_sync("harvest", tmp_path, now=HELD_SINCE):
+    with sync_lock("harvest", tmp_path, now=HELD_SINCE):
         pass
     assert not (tmp_path / "harvest.lock.json").exists()
 
@@ -40,13 +40,13 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
 def test_pipelines_do_not_wait_for_each_other(tmp_path: Path) -> None:
     """Each pipeline has its own lock, which is free again afterwards."""
     with (
-        only_sync("one", tmp_path, now=HELD_SINCE),
-        only_sync("other", tmp_path, now=HELD_SINCE),
+        sync_lock("one", tmp_path, now=HELD_SINCE),
+        sync_lock("other", tmp_path, now=HELD_SINCE),
         pytest.raises(BusyError),
-        only_sync("one", tmp_path, now=HELD_SINCE),
+        sync_lock("one", tmp_path, now=HELD_SINCE),
     ):
         pytest.fail("two hold one lock")
-    with only_sync("one", tmp_path, now=HELD_SINCE):
+    with sync_lock("one", tmp_path, now=HELD_SINCE):
         pass
 
 
@@ -56,7 +56,7 @@ def test_an_unreadable_holder_file_does_not_open_the_lock(tmp_path: Path) -> Non
         (tmp_path / "harvest.lock.json").write_text("{")
         with (
             pytest.raises(BusyError, match="another process"),
-            only_sync("harvest", tmp_path, now=HELD_SINCE),
+            sync_lock("harvest", tmp_path, now=HELD_SINCE),
         ):
             pytest.fail("two hold one lock")
 

@@ -13,7 +13,7 @@ from harvest_source.api.notification import Event, Notification, Recipient, Styl
 from harvest_source.dlt_internals import find_pipelines_folder
 from harvest_source.errors import BusyError, ConfigError, DestinationError, HarvestError
 from harvest_source.operations.warehouse_status import read_warehouse_status
-from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.lock import sync_lock
 from tests.support.holders import reading
 from tests.support.lab import HOUR, Lab
 from tests.support.posts import Post, serving
@@ -86,7 +86,7 @@ def test_a_run_blocked_by_another_is_not_notified(lab: Lab, post: Post) -> None:
     settings = {"notify_url": post.url, "notify_style": "ping"}
     with (
         lab.working(),
-        only_sync("harvest", find_pipelines_folder(), now=lab.clock()),
+        sync_lock("harvest", find_pipelines_folder(), now=lab.clock()),
         pytest.raises(BusyError),
     ):
         sync(lab, **settings)

@@ -107,10 +107,10 @@ class Site:
     def hold(self) -> subprocess.Popen[str]:
         """Start a process that holds the pipeline's lock, as a running sync does."""
         code = (
-            "from harvest_source.warehouse.lock import only_sync\n"
+            "from harvest_source.warehouse.lock import sync_lock\n"
             "from harvest_source.dlt_internals import find_pipelines_folder\n"
             "from datetime import UTC, datetime\n"
-            "with only_sync('harvest', find_pipelines_folder(), now=datetime.now(UTC)):\n"
+            "with sync_lock('harvest', find_pipelines_folder(), now=datetime.now(UTC)):\n"
             "    print('held', flush=True); input()"
         )
         holder = subprocess.Popen(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.lock import sync_lock
 from tests.support.children import Child, fork
 
 HELD_SINCE = datetime(2026, 6, 17, 12, tzinfo=UTC)
@@ -64,7 +64,7 @@ def write() -> None:
 
 def lock() -> None:
     """In the child: take the lock of the named folder and pipeline, and wait."""
-    with only_sync(sys.argv[2], Path(sys.argv[1]), now=HELD_SINCE):
+    with sync_lock(sys.argv[2], Path(sys.argv[1]), now=HELD_SINCE):
         _wait()
 
 

@@ -44,7 +44,7 @@ from harvest_source.operations.row_removal import RowRemoval, finish_pending_rem
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.sql.conditions import EVERY_ROW, Equals
-from harvest_source.warehouse.deleted_records import restore
+from harvest_source.warehouse.deleted_records import mark_returned
 from harvest_source.warehouse.removal import count_orphans
 from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.warehouse import Warehouse
@@ -230,7 +230,7 @@ def assert_removed(warehouse: Warehouse) -> None:
     assert list(state["parents"]) == ["2"]
     with warehouse.sql() as sql:
         assert set(count_orphans(sql, 7).values()) == {0}
-        restore(sql, BY_NAME.values(), now=NOW)
+        mark_returned(sql, BY_NAME.values(), now=NOW)
         opened = sql.select("projects_history", Equals(VALID_TO, None), ("id",))
         columns = ("table_name", "parent_id", "id", "restored_at")
         records = sql.select(DELETED_RECORDS, EVERY_ROW, columns)

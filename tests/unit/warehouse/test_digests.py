@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from harvest_source.warehouse.digests import compare_digests, find_came
+from harvest_source.warehouse.digests import compare_digests, find_new_rows
 
 Row = tuple[int, int, int, int]
 """Account, id, digest of ``updated_at``, digest of the content."""
@@ -41,11 +41,11 @@ def test_new_rows_are_listed_by_account() -> None:
     after = table((1, 1, 0, 1), (1, 4, 0, 0), (1, 3, 0, 0), (2, 1, 0, 0))
     found = compare_digests(before, after)
     assert found.num_rows == 4
-    assert find_came(found, 1) == [3, 4]
-    assert find_came(found, 2) == [1]
+    assert find_new_rows(found, 1) == [3, 4]
+    assert find_new_rows(found, 2) == [1]
 
 
 def test_a_read_without_rows_corrects_nothing() -> None:
     """Nor is anything corrected if nothing was there before."""
     assert compare_digests(table(), table()).num_rows == 0
-    assert find_came(compare_digests(table(), table((1, 2, 3, 4))), 1) == [2]
+    assert find_new_rows(compare_digests(table(), table((1, 2, 3, 4))), 1) == [2]

@@ -14,7 +14,7 @@ from harvest_source.warehouse.duckdb_errors import (
     is_damaged,
     is_locked,
 )
-from harvest_source.warehouse.failures import as_destination_error, may_pass
+from harvest_source.warehouse.failures import as_destination_error, is_temporary
 from harvest_source.warehouse.target import Target
 
 KEPT = "Nothing is lost."
@@ -89,7 +89,7 @@ def test_damage_found_while_reading_has_a_remedy(text: str) -> None:
     """A block is read long after opening; the error says what is kept and how to move the file."""
     target, error = Target(database=Path("a.duckdb")), duckdb.IOException(text)
     assert is_damaged(error)
-    assert may_pass(target, error)
+    assert is_temporary(target, error)
     with (
         pytest.raises(DestinationError, match=r"Nothing is lost.*mv a\.duckdb\S* a\.duckdb\S*"),
         as_destination_error(target, lambda: KEPT),

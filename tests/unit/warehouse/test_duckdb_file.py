@@ -245,11 +245,11 @@ def test_the_bound_can_be_lifted(tmp_path: Path) -> None:
         with pytest.raises(duckdb.OutOfMemoryException):
             connection.execute(TOO_MUCH)
         for limit in ("96.0 MiB", "112.0 MiB", "160.0 MiB"):
-            assert file.lift(KEPT)
+            assert file.raise_memory_limit(KEPT)
             assert read_limit(path) == limit
-        assert file.lift(KEPT)
+        assert file.raise_memory_limit(KEPT)
         assert connection.execute(TOO_MUCH).fetchall()
-    assert not file.lift(KEPT)
+    assert not file.raise_memory_limit(KEPT)
     with file.held(KEPT):
         assert read_limit(path) not in {"8.0 MiB", "160.0 MiB"}
 

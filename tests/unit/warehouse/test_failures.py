@@ -19,7 +19,7 @@ from dlt.load.exceptions import LoadClientJobRetry
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.errors import ConfigError, DestinationError, HarvestError, ServerError
-from harvest_source.warehouse.failures import as_destination_error, may_pass
+from harvest_source.warehouse.failures import as_destination_error, is_temporary
 from harvest_source.warehouse.target import Target
 
 FILE = Target(database=Path("w.duckdb"))
@@ -155,22 +155,22 @@ LASTING = [
 @pytest.mark.parametrize("wrap", [lambda error: error, job_failed], ids=["bare", "in a job"])
 def test_a_temporary_failure_keeps_the_package(error: Exception, wrap: Any) -> None:
     """A lock, memory or a disk's state may pass: the package stays and is retried."""
-    assert may_pass(FILE, wrap(error))
-    assert may_pass(REMOTE, wrap(error))
+    assert is_temporary(FILE, wrap(error))
+    assert is_temporary(REMOTE, wrap(error))
 
 
 @pytest.mark.parametrize("error", LASTING, ids=str)
 def test_a_permanent_failure_drops_the_package(error: Exception) -> None:
     """A broken package stays broken: it is given up, and its rows are read again."""
-    assert not may_pass(FILE, step_failed(error))
-    assert not may_pass(REMOTE, step_failed(error))
+    assert not is_temporary(FILE, step_failed(error))
+    assert not is_temporary(REMOTE, step_failed(error))
 
 
 def test_transient_errors_count_for_servers_only() -> None:
     """dlt calls every error of a DuckDB file transient, even for a broken package."""
     error = step_failed(DestinationTransientException())
-    assert may_pass(REMOTE, error)
-    assert not may_pass(FILE, error)
+    assert is_temporary(REMOTE, error)
+    assert not is_temporary(FILE, error)
 
 
 def test_every_error_of_ours_is_a_harvest_error() -> None:

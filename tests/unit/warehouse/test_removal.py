@@ -23,13 +23,13 @@ from harvest_source.load.own_tables import DELETED_RECORDS
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 from harvest_source.sql.conditions import EVERY_ROW, Equals, OneOf
-from harvest_source.warehouse.deleted_records import insert, restore
+from harvest_source.warehouse.deleted_records import insert_records, mark_returned
 from harvest_source.warehouse.removal import (
     build_condition,
     count_orphans,
     count_rows,
     delete_rows,
-    end_versions,
+    end_versions_of_removed,
     find_missing_parents,
     forget_records,
     guard,
@@ -133,7 +133,7 @@ def test_rows_are_chosen_by_several_columns() -> None:
 
 
 def test_every_history_is_keyed_by_account_and_id() -> None:
-    """:func:`end_versions` relies on these keys."""
+    """:func:`end_versions_of_removed` relies on these keys."""
     keys = {endpoint.key for endpoint in ENDPOINTS if endpoint.may_have_history}
     assert keys == {(ACCOUNT_ID, "id")}
 
@@ -203,7 +203,7 @@ def remove(warehouse: Warehouse, *removals: Removal, keep_content: bool = True) 
         for removal in removals:
             for rows in iter_rows(sql, removal):
                 found = [r.as_record(removal.detected_at, keep_content=keep_content) for r in rows]
-                insert(sql, found)
+                insert_records(sql, found)
             delete_rows(sql, removal)
 
 
@@ -268,8 +268,8 @@ def test_restored_rows_are_marked(warehouse: Warehouse) -> None:
     remove(warehouse, gone(1, 2))
     with warehouse.sql() as sql:
         sql.insert("invoices", [{"account_id": 7, "id": 2, "_dlt_id": "x", "_dlt_load_id": "y"}])
-        restore(sql, [ROLES], now=NOW)
-        restore(sql, [INVOICES, PAYMENTS], now=NOW + timedelta(days=1))
+        mark_returned(sql, [ROLES], now=NOW)
+        mark_returned(sql, [INVOICES, PAYMENTS], now=NOW + timedelta(days=1))
     assert [row["restored_at"] for row in kept(warehouse, "invoices")] == [
         None,
         NOW + timedelta(days=1),
@@ -285,7 +285,7 @@ def test_an_id_below_two_parents_is_two_rows(warehouse: Warehouse) -> None:
     remove(warehouse, gone(1, 2))
     with warehouse.sql() as sql:
         sql.insert("invoice_payments", [row])
-        restore(sql, [PAYMENTS], now=NOW)
+        mark_returned(sql, [PAYMENTS], now=NOW)
     found = [(r["parent_id"], r["id"], r["restored_at"]) for r in kept(warehouse, PAYMENTS.name)]
     assert found == [(1, 91, None), (2, 91, NOW), (2, 92, None)]
 
@@ -296,7 +296,7 @@ def test_each_removal_of_a_row_is_recorded(warehouse: Warehouse) -> None:
     remove(warehouse, gone(3))
     with warehouse.sql() as sql:
         sql.insert("invoices", [row])
-        restore(sql, [INVOICES], now=NOW)
+        mark_returned(sql, [INVOICES], now=NOW)
     later = NOW + timedelta(days=1)
     remove(warehouse, replace(gone(3), detected_at=later))
     found = {(r["detected_at"], r["restored_at"]) for r in kept(warehouse, "invoices")}
@@ -319,8 +319,8 @@ def test_versions_of_rows_that_are_gone_are_closed(warehouse: Warehouse) -> None
     table = TableHistory(PROJECTS).table
     remove(warehouse, build_removal_by_id(PROJECTS, 7, Reason.GONE, NOW, [1]))
     with warehouse.sql() as sql:
-        end_versions(sql, PROJECTS, 7, now=NOW + timedelta(days=1))
-        end_versions(sql, ROLES, 7, now=NOW)
+        end_versions_of_removed(sql, PROJECTS, 7, now=NOW + timedelta(days=1))
+        end_versions_of_removed(sql, ROLES, 7, now=NOW)
         found = sql.select(table, EVERY_ROW, ("id", "valid_to"), ("id",))
     assert found == [{"id": 1, "valid_to": NOW}, {"id": 2, "valid_to": None}]
 

@@ -10,7 +10,7 @@ import pytest
 
 from harvest_source.warehouse import shrinking
 from harvest_source.warehouse.duckdb_file import DuckDBFile
-from harvest_source.warehouse.shrinking import Group, is_worth, join_groups, shrink
+from harvest_source.warehouse.shrinking import Group, is_worth_shrinking, join_groups, shrink
 from tests.support.shrink import build, file_at
 
 OBJECTS = """
@@ -55,11 +55,11 @@ def test_free_space_is_given_back(tmp_path: Path) -> None:
         """,
     )
     before, size = describe(path, *tables), path.stat().st_size
-    assert is_worth(file, "harvest", is_daily=False)
+    assert is_worth_shrinking(file, "harvest", is_daily=False)
     given_back = shrink(file, "harvest")
     assert given_back == size - path.stat().st_size > size / 2
     assert describe(path, *tables) == before
-    assert not is_worth(file, "harvest", is_daily=True)
+    assert not is_worth_shrinking(file, "harvest", is_daily=True)
     assert not list(tmp_path.glob("*.wal"))
 
 
@@ -115,10 +115,10 @@ def test_space_of_deleted_rows_is_given_back(tmp_path: Path) -> None:
     file = file_at(path)
     delete(file, "id % 2 = 0")
     before, size = describe(path, "harvest.t"), path.stat().st_size
-    assert is_worth(file, "harvest", is_daily=False)
+    assert is_worth_shrinking(file, "harvest", is_daily=False)
     assert shrink(file, "harvest") == size - path.stat().st_size > size / 3
     assert describe(path, "harvest.t") == before
-    assert not is_worth(file, "harvest", is_daily=True)
+    assert not is_worth_shrinking(file, "harvest", is_daily=True)
     assert sum(read_slots(path)) == 200_000
 
 
@@ -142,7 +142,7 @@ def test_rows_after_removed_groups_are_found(tmp_path: Path, is_ours: bool) -> N
     fill(path, 5 * 122_880)
     delete(file, "id < 2 * 122880 OR id BETWEEN 3 * 122880 AND 4 * 122880 - 1")
     before, size = describe(path, "harvest.t"), path.stat().st_size
-    assert is_worth(file, "harvest", is_daily=False)
+    assert is_worth_shrinking(file, "harvest", is_daily=False)
     assert shrink(file, "harvest") == size - path.stat().st_size > size / 3
     assert describe(path, "harvest.t") == before
 
@@ -180,5 +180,5 @@ def test_little_free_space_is_not_worth_a_move(
     path = tmp_path / "a.duckdb"
     file = build(path, "CREATE TABLE harvest.t AS SELECT * FROM rows")
     content = path.read_bytes()
-    assert not is_worth(file, "harvest", is_daily=False)
+    assert not is_worth_shrinking(file, "harvest", is_daily=False)
     assert path.read_bytes() == content

@@ -28,7 +28,7 @@ _DATED: Final = ((SYNC_RUNS, "id", "ended_at"), (DELETED_RECORDS, "_dlt_id", "de
 _PORTION: Final = 500
 
 
-def carry_over(folder: PipelineFolder) -> list[str]:
+def upgrade(folder: PipelineFolder) -> list[str]:
     """
     Upgrade a warehouse of an earlier version to this one. Call it when no package waits.
 
