@@ -39,7 +39,7 @@ from harvest_source.operations.comparisons import (
     find_root_table,
     find_windows,
 )
-from harvest_source.operations.exclusion_marks import exclude_what_is_lacking
+from harvest_source.operations.exclusion_marks import exclude_lacking_columns
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.arrow_reads import build_keys
@@ -98,7 +98,7 @@ class TablesComparison:
         stored = StoredDays(warehouse, workspace.sessions.account_ids())
         accounts: list[tuple[Session, list[AuditedTable | WholeTable]]] = []
         for session in workspace.open_sessions():
-            ours = exclude_what_is_lacking(workspace, session.account_id)
+            ours = exclude_lacking_columns(workspace, session.account_id)
             self._by_account[session.account_id] = ours
             whole = find_whole_tables(ours, session)
             accounts.append((session, [*find_tables(ours, session, stored), *whole]))

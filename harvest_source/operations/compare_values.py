@@ -57,7 +57,7 @@ class StoredValues:
         """The names of the columns."""
         return [each.name for each in self.columns]
 
-    def find_others(self, listed: pa.Table, digests: PageDigests) -> tuple[int, list[int]]:
+    def find_differing_rows(self, listed: pa.Table, digests: PageDigests) -> tuple[int, list[int]]:
         """
         Compare rows of Harvest's list with those that are stored.
 
@@ -124,7 +124,7 @@ def compare_values(
     ids = listed.column("id")
     is_unsure = pc.or_(find_volatile(listed, table.endpoint), pc.is_in(ids, value_set=moved))
     listed = listed.filter(pc.invert(is_unsure))
-    equal, others = stored.find_others(listed, digests)
+    equal, others = stored.find_differing_rows(listed, digests)
     here, there = dict[Any, Any](), dict[Any, Any]()
     if others:
         wanted = pc.is_in(listed.column("id"), value_set=pa.array(others, pa.int64()))

@@ -20,7 +20,7 @@ from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import (
     ASKERS,
     DeletionSearch,
-    Findings,
+    SearchResult,
     describe_slices,
 )
 from harvest_source.operations.row_removal import RowRemoval
@@ -55,7 +55,7 @@ class CountAudit:
 
     workspace: Workspace
     session: Session
-    findings: dict[Place, Findings] = field(default_factory=dict)
+    findings: dict[Place, SearchResult] = field(default_factory=dict)
     """Of the tables that could be compared."""
 
     def run(
@@ -149,7 +149,7 @@ def _try_to_count(search: DeletionSearch) -> int | RemoteError:
 
 
 def explain_findings(
-    table: str, account_id: int, found: Findings, overlap: timedelta, times: int
+    table: str, account_id: int, found: SearchResult, overlap: timedelta, times: int
 ) -> list[str]:
     """
     Messages for the user about one table's comparison; none if nothing needs to be explained.
@@ -183,7 +183,7 @@ def _advise_overlap(overlap: timedelta) -> int:
     return max(3600, 2 * int(overlap.total_seconds()))
 
 
-def explain_doubt(table: str, account_id: int, found: Findings) -> str:
+def explain_doubt(table: str, account_id: int, found: SearchResult) -> str:
     """Why a run cannot confirm that a table equals Harvest's; empty when it can."""
     has = (
         f"{table} of account {account_id} has {counted(found.here, 'row')} and Harvest counts "

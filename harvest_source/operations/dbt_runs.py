@@ -35,7 +35,7 @@ _SAID: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class DbtConnection:
     """
     How dbt reaches the destination.
 
@@ -129,7 +129,7 @@ def _explain_copy(error: OSError) -> str:
 
 
 def build(
-    connection: Connection,
+    connection: DbtConnection,
     schema: str,
     variables: Mapping[str, Any],
     folder: Path,
@@ -195,7 +195,7 @@ def _list_arguments(folder: Path, target: Path, variables: Mapping[str, Any]) ->
     ]
 
 
-def _build_environment(connection: Connection) -> dict[str, str]:
+def _build_environment(connection: DbtConnection) -> dict[str, str]:
     """The process's environment, without settings of dbt that are meant for other projects."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
     # dbt sends usage statistics to its makers unless told otherwise.

@@ -128,7 +128,7 @@ def find_differing(
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class SearchResult:
     """The result of comparing one table."""
 
     here: int
@@ -201,7 +201,7 @@ class DeletionSearch:
         """Rows there: one request."""
         return self._reader.count(Slice(self._table.root))
 
-    def run(self, here: DayCounts, there: int, windows: Sequence[DateWindow] = ()) -> Findings:
+    def run(self, here: DayCounts, there: int, windows: Sequence[DateWindow] = ()) -> SearchResult:
         """
         Look for what makes the counts differ.
 
@@ -215,7 +215,7 @@ class DeletionSearch:
         found = _Evidence()
         if not windows:
             if here.total == there:
-                return Findings(here.total, there)
+                return SearchResult(here.total, there)
             windows = self._find_differing(here, there, found)
         for at in range(0, len(windows), _BATCH):
             self._compare(windows[at : at + _BATCH], here, found)
@@ -300,11 +300,11 @@ class DeletionSearch:
             else:
                 found.stale[row] = _find_day(record, self._table.endpoint)
 
-    def _conclude(self, here: DayCounts, there: int, found: _Evidence) -> Findings:
+    def _conclude(self, here: DayCounts, there: int, found: _Evidence) -> SearchResult:
         """The findings without rows that changed since the merge: the next run merges those."""
         result = ReadResult()
         moved = _read_ids(self._reader, Slice(since=self._table.since), result)
-        so_far = Findings(
+        so_far = SearchResult(
             here.total, there, frozenset(found.gone), open=tuple(found.open), moved=len(moved)
         )
         if not result.proven:

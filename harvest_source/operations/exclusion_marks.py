@@ -38,7 +38,7 @@ def note_excluded_columns(workspace: Workspace) -> None:
         workspace.warehouse.write_state(change)
 
 
-def exclude_what_is_lacking(workspace: Workspace, account_id: int) -> Workspace:
+def exclude_lacking_columns(workspace: Workspace, account_id: int) -> Workspace:
     """*workspace* that also leaves out the columns that the rows of an account lack."""
     sources, options = workspace.warehouse.source_state, workspace.extraction.options
     lacking = {

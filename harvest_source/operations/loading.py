@@ -18,7 +18,7 @@ from harvest_source.extract.run_log import Place
 from harvest_source.extract.visibility import was_read
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.memory import release_memory
-from harvest_source.operations.list_rows import ListRows, check_lists
+from harvest_source.operations.list_sizes import ListSizes, check_lists
 from harvest_source.operations.overlap_filter import prepare_overlap_filter
 from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.workspace import Workspace
@@ -36,7 +36,7 @@ _MANY_ROWS: Final = 20_000
 def load_tables(
     workspace: Workspace,
     on_made: Callable[[], None] = lambda: None,
-    list_rows: ListRows | None = None,
+    list_sizes: ListSizes | None = None,
 ) -> None:
     """
     Read every table of every account, load it, and create the tables that no row created.
@@ -46,15 +46,15 @@ def load_tables(
 
     Args:
         on_made: Called after a load that made tables, perhaps while more rows are being read.
-        list_rows: Row counts of the lists that are read whole; None: as many as were loaded.
+        list_sizes: Row counts of the lists that are read whole; None: as many as were loaded.
 
     Raises:
         DestinationError: The destination refused; the package stays pending.
     """
-    landed, list_rows = Counter[Place](), list_rows or ListRows()
+    landed, list_sizes = Counter[Place](), list_sizes or ListSizes()
     while True:
         try:
-            return _load_tables(workspace, on_made, landed, list_rows)
+            return _load_tables(workspace, on_made, landed, list_sizes)
         except TableRefusedError as error:
             workspace = _without_refused(workspace, error)
             workspace.run_log.keep_rows(landed)
@@ -80,7 +80,7 @@ def _load_tables(
     workspace: Workspace,
     on_made: Callable[[], None],
     landed: Counter[Place],
-    list_rows: ListRows,
+    list_sizes: ListSizes,
 ) -> None:
     """As :func:`load_tables`; adds the rows that were read for each load to *landed*."""
     builder = create_builder(workspace)
@@ -88,7 +88,7 @@ def _load_tables(
         _with_stored_windows(workspace, each)
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
-    feeds = check_lists(workspace.warehouse, list_rows, feeds)
+    feeds = check_lists(workspace.warehouse, list_sizes, feeds)
     replacement, overlap_filter = Replacement(workspace), prepare_overlap_filter(workspace, feeds)
     usual, merges = workspace.extraction.package_rows, _merges(workspace, feeds)
     size = choose_package_rows(usual, merges=merges)

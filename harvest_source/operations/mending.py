@@ -11,7 +11,7 @@ from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit import mend_account
 from harvest_source.operations.comparisons import COUNTED, Comparison, find_root_table, find_windows
-from harvest_source.operations.exclusion_marks import exclude_what_is_lacking
+from harvest_source.operations.exclusion_marks import exclude_lacking_columns
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import ReadStrategy
@@ -31,7 +31,7 @@ def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
     for session in workspace.open_sessions():
         ours = [each for each in differing if each.account_id == session.account_id]
         if ours:
-            _mend_account(exclude_what_is_lacking(workspace, session.account_id), session, ours)
+            _mend_account(exclude_lacking_columns(workspace, session.account_id), session, ours)
 
 
 def _mend_account(workspace: Workspace, session: Session, differing: Sequence[Comparison]) -> None:

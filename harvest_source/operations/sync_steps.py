@@ -24,7 +24,7 @@ from harvest_source.extract.visibility import explain_hidden_rows, explain_undat
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
 from harvest_source.operations.exclusion_marks import note_excluded_columns
-from harvest_source.operations.list_rows import ListRows, count_list_rows
+from harvest_source.operations.list_sizes import ListSizes, count_list_sizes
 from harvest_source.operations.loading import load_tables
 from harvest_source.operations.row_removal import RowRemoval, finish_pending_removals
 from harvest_source.operations.run_end import finish, write_log, write_run
@@ -55,7 +55,7 @@ class SyncSteps:
     """
 
     workspace: Workspace
-    restored: Future[tuple[list[str], ListRows]] = field(default_factory=Future)
+    restored: Future[tuple[list[str], ListSizes]] = field(default_factory=Future)
 
     @contextmanager
     def written_once(self) -> Iterator[None]:
@@ -80,8 +80,8 @@ class SyncSteps:
         try:
             with warehouse.held():  # A DuckDB file is opened once for both.
                 warnings = warehouse.restore()
-                list_rows = count_list_rows(warehouse, self.workspace.endpoints)
-            self.restored.set_result((warnings, list_rows))
+                list_sizes = count_list_sizes(warehouse, self.workspace.endpoints)
+            self.restored.set_result((warnings, list_sizes))
         except HarvestError as error:
             self.restored.set_exception(error)
 
@@ -90,7 +90,7 @@ class SyncSteps:
         workspace = self.workspace
         warehouse = workspace.warehouse
         try:
-            warnings, list_rows = self.restored.result()
+            warnings, list_sizes = self.restored.result()
             for warning in warnings:
                 workspace.run_log.warn(warning)
             note_excluded_columns(workspace)
@@ -99,7 +99,7 @@ class SyncSteps:
             finish_pending_removals(workspace)
             is_full, began = workspace.extraction.options.full_refresh, build_load_id()
             earlier = read_load_ids(warehouse) if is_full else frozenset()
-            load_tables(workspace, self._complete_tables, list_rows)
+            load_tables(workspace, self._complete_tables, list_sizes)
             self._complete_load()
             if is_full:
                 self._remove_unseen(read_load_ids(warehouse) - earlier, began)
@@ -189,7 +189,7 @@ class SyncSteps:
         start = self.workspace.extraction.options.start_date
         unseen = Unseen(tuple(sorted(load_ids)), began, start)
         now, limit = self.workspace.now(), self.workspace.upkeep.max_deletes
-        brought = find_brought(log)
+        brought = find_fully_read(log)
         for account_id in sorted({account_id for _, account_id in brought}):
             for endpoint in self._find_complete(account_id):
                 if (endpoint.name, account_id) in brought:
@@ -229,7 +229,7 @@ class SyncSteps:
         return reason is None
 
 
-def find_brought(log: RunLog) -> set[Place]:
+def find_fully_read(log: RunLog) -> set[Place]:
     """
     The tables, by account, for which a run's loads brought every row that Harvest has.
 

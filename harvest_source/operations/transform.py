@@ -17,7 +17,7 @@ from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode
 from harvest_source.operations.dbt_runs import (
-    Connection,
+    DbtConnection,
     Node,
     build,
     check_installed,
@@ -204,11 +204,11 @@ def _check_exists(target: Target) -> None:
         raise ConfigError(msg)
 
 
-def _connect(adapter: str, warehouse: Warehouse) -> Connection:
+def _connect(adapter: str, warehouse: Warehouse) -> DbtConnection:
     """How dbt reaches the destination, with the credentials that dlt has for it."""
     if warehouse.target.database is not None:
         path = str(warehouse.target.database.absolute())
-        return Connection(adapter, {"path": path, "threads": _THREADS})
+        return DbtConnection(adapter, {"path": path, "threads": _THREADS})
     known: Any = warehouse.pipeline.destination_client().config.credentials
     output = {
         # A socket's folder is percent-encoded in a URL.
@@ -220,7 +220,7 @@ def _connect(adapter: str, warehouse: Warehouse) -> Connection:
     }
     if mode := (known.query or {}).get("sslmode"):
         output["sslmode"] = mode
-    return Connection(adapter, output, str(known.password or ""))
+    return DbtConnection(adapter, output, str(known.password or ""))
 
 
 def _count_models(warehouse: Warehouse, schema: str, nodes: list[Node]) -> tuple[Model, ...]:

@@ -92,7 +92,7 @@ def find_never_read(runs: Iterable[RunRecord]) -> set[tuple[str, int]]:
     return tried - read
 
 
-def find_evidence(runs: Iterable[RunRecord]) -> list[RunRecord]:
+def find_runs_to_keep(runs: Iterable[RunRecord]) -> list[RunRecord]:
     """
     Those of *runs* that show something that no later one of them shows.
 

@@ -17,7 +17,7 @@ from harvest_source.dlt_internals import has_received_rows, is_open_tables
 from harvest_source.extract.schedule import is_due
 from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS, is_made
 from harvest_source.schema.columns import LOAD_ID
-from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_evidence, parse_time
+from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_runs_to_keep, parse_time
 from harvest_source.sql.conditions import AllOf, Equals, Value, Within
 from harvest_source.warehouse.removal import forget
 from harvest_source.warehouse.sql import Row, Sql
@@ -65,7 +65,7 @@ def _forget_runs(sql: Sql, before: datetime) -> None:
     rows = sql.select(SYNC_RUNS, Within("started_at", None, before), ("id", *RUN_COLUMNS))
     runs = {str(row["id"]): RunRecord.parse(row) for row in rows}
     # Compared by identity, because two runs may have equal contents.
-    kept = set(map(id, find_evidence(runs.values())))
+    kept = set(map(id, find_runs_to_keep(runs.values())))
     forget(sql, SYNC_RUNS, "id", (name for name, run in runs.items() if id(run) not in kept))
 
 

@@ -13,7 +13,7 @@ from harvest_source.extract.audit_state import AuditState
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.count_audit import CountAudit, explain_doubt, explain_findings
-from harvest_source.operations.deletion_search import Findings, TablePair, describe_slices
+from harvest_source.operations.deletion_search import SearchResult, TablePair, describe_slices
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.table_copy import TableCopy
 from harvest_source.warehouse.warehouse import Warehouse
@@ -28,12 +28,12 @@ OVERLAP = timedelta(minutes=5)
 
 def test_deleted_rows_cause_no_message() -> None:
     """Deleted rows are removed and counted, without a message."""
-    assert explain_findings("clients", 7, Findings(5, 4, gone=frozenset({1})), OVERLAP, 3) == []
+    assert explain_findings("clients", 7, SearchResult(5, 4, gone=frozenset({1})), OVERLAP, 3) == []
 
 
 def test_missing_rows_are_reported_with_their_days() -> None:
     """The message says what happened, that it is fixed, the cause, how often, and the remedy."""
-    found = Findings(5, 6, lost=(Slice(MAY),), missing=1)
+    found = SearchResult(5, 6, lost=(Slice(MAY),), missing=1)
     [message] = explain_findings("expenses", 7, found, OVERLAP, 3)
     assert message.startswith("expenses of account 7 lacked 1 row that Harvest has")
     assert "later than their updated_at, by more than the overlap of 300 s" in message
@@ -46,27 +46,27 @@ def test_missing_rows_are_reported_with_their_days() -> None:
 
 def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
     """Nothing was removed in these days."""
-    [message] = explain_findings("expenses", 7, Findings(5, 6, open=(MAY, JUNE)), OVERLAP, 3)
+    [message] = explain_findings("expenses", 7, SearchResult(5, 6, open=(MAY, JUNE)), OVERLAP, 3)
     assert "2 windows, the first 2024-05-01 to 2024-06-01" in message
     assert "Nothing was removed there" in message
 
 
 def test_unexplained_counts_name_the_command() -> None:
     """Harvest's total and its lists disagree."""
-    message = explain_doubt("clients", 7, Findings(5, 6))
+    message = explain_doubt("clients", 7, SearchResult(5, 6))
     assert "has 5 rows and Harvest counts 6" in message
     assert "harvest-source sync --table clients --full-refresh" in message
 
 
 def test_rows_that_changed_meanwhile_explain_a_difference() -> None:
     """The next run merges these rows."""
-    assert explain_findings("clients", 7, Findings(5, 6, moved=1), OVERLAP, 3) == []
-    assert explain_doubt("clients", 7, Findings(5, 6, moved=1)) == ""
+    assert explain_findings("clients", 7, SearchResult(5, 6, moved=1), OVERLAP, 3) == []
+    assert explain_doubt("clients", 7, SearchResult(5, 6, moved=1)) == ""
 
 
 def test_doubled_rows_are_explained_and_read_again() -> None:
     """They are read again, and the run reports them."""
-    message = explain_doubt("clients", 7, Findings(12, 6, lost=(Slice(MAY),), doubled=6))
+    message = explain_doubt("clients", 7, SearchResult(12, 6, lost=(Slice(MAY),), doubled=6))
     assert "has 12 rows and Harvest counts 6: the warehouse had 6 rows more than once" in message
     assert "reads that part again" in message
 
@@ -131,6 +131,6 @@ def test_all_tables_are_counted_at_once_and_fail_alone() -> None:
     workspace = build_workspace(cast(Warehouse, None))
     audit = CountAudit(workspace, tables[0].session)
     audit.run(tables)
-    assert audit.findings == {(name, 1): Findings(5, 5) for name in names if name != "tasks"}
+    assert audit.findings == {(name, 1): SearchResult(5, 5) for name in names if name != "tasks"}
     assert workspace.run_log.audit.compared == 3
     assert ["tasks was not audited" in each for each in workspace.run_log.warnings] == [True]

@@ -22,7 +22,7 @@ from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import (
     FEW,
     DeletionSearch,
-    Findings,
+    SearchResult,
     TablePair,
     find_differing,
 )
@@ -89,7 +89,9 @@ class Stage:
     asked: list[int] = field(default_factory=list)
     requests: int = 0
 
-    def search(self, *, page_rows: int = PAGE, by_id: bool = True, workers: int = 1) -> Findings:
+    def search(
+        self, *, page_rows: int = PAGE, by_id: bool = True, workers: int = 1
+    ) -> SearchResult:
         endpoint = ENTRIES if self.copy.is_dated else UNDATED
 
         def between(number: int, is_sent: bool) -> None:
@@ -193,7 +195,7 @@ def _settle(stage: Stage, *, by_id: bool) -> None:
 def test_equal_counts_cost_one_request() -> None:
     """If nothing was deleted, nothing else is requested."""
     stage = open_stage(500, random.Random(1), days=200)
-    assert stage.search() == Findings(500, 500)
+    assert stage.search() == SearchResult(500, 500)
     assert stage.requests == 1
 
 

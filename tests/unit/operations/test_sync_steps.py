@@ -8,7 +8,7 @@ import pytest
 
 from harvest_source.errors import HarvestError
 from harvest_source.extract.run_log import RunLog
-from harvest_source.operations.sync_steps import find_brought
+from harvest_source.operations.sync_steps import find_fully_read
 
 
 def fail(log: RunLog) -> None:
@@ -30,7 +30,7 @@ def test_a_table_missing_from_the_second_read_is_no_evidence(end: Callable[[RunL
     for account_id in (1, 2):
         log.note_whole("tasks", account_id)
     end(log)
-    assert find_brought(log) == {("tasks", 2)}
+    assert find_fully_read(log) == {("tasks", 2)}
 
 
 def test_a_thread_ending_after_its_table_was_refused_adds_no_evidence() -> None:
@@ -40,4 +40,4 @@ def test_a_thread_ending_after_its_table_was_refused_adds_no_evidence() -> None:
     log.drop_whole({"clients"})
     log.note_whole("clients", 1)
     log.note_whole("tasks", 1)
-    assert find_brought(log) == {("tasks", 1)}
+    assert find_fully_read(log) == {("tasks", 1)}

@@ -6,7 +6,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harvest_source.schema.run_record import RunRecord, find_as_of, find_evidence, find_last_read
+from harvest_source.schema.run_record import (
+    RunRecord,
+    find_as_of,
+    find_last_read,
+    find_runs_to_keep,
+)
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ONE, TWO = 1000001, 1000002
@@ -70,9 +75,9 @@ def test_the_runs_that_are_kept_give_the_same_ages() -> None:
     failed = {"account_id": ONE, "table": "clients"}
     runs = [run(0, users=(ONE, TWO)), *(run(at, users=(ONE,)) for at in range(1, 500))]
     runs += [run(at, failed, clients=(ONE, TWO)) for at in range(500, 600)]
-    kept = find_evidence(runs)
+    kept = find_runs_to_keep(runs)
     assert [hours(each.started_at) for each in kept] == [599, 499, 0]
     for table, account_id in (("users", ONE), ("users", TWO), ("clients", ONE), ("clients", TWO)):
         told = find_last_read(kept, table, account_id)
         assert told == find_last_read(runs, table, account_id)
-    assert find_evidence([]) == []
+    assert find_runs_to_keep([]) == []

@@ -36,7 +36,7 @@ Lists: TypeAlias = Counter[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class ListRows:
+class ListSizes:
     """
     Rows of each list that the warehouse had when the run began.
 
@@ -74,7 +74,7 @@ class ListRows:
 
 
 def check_lists(
-    warehouse: Warehouse, list_rows: ListRows, feeds: Sequence[TableFeed]
+    warehouse: Warehouse, list_sizes: ListSizes, feeds: Sequence[TableFeed]
 ) -> list[TableFeed]:
     """
     *feeds*, changed so that lists of another size are loaded again.
@@ -85,7 +85,7 @@ def check_lists(
     Raises:
         DestinationError: The destination refused.
     """
-    checked = [list_rows.check(each) for each in feeds]
+    checked = [list_sizes.check(each) for each in feeds]
     lost = [
         (table, after.account_id)
         for before, after in zip(feeds, checked, strict=True)
@@ -100,7 +100,7 @@ def check_lists(
     return checked
 
 
-def count_list_rows(warehouse: Warehouse, endpoints: Iterable[Endpoint]) -> ListRows:
+def count_list_sizes(warehouse: Warehouse, endpoints: Iterable[Endpoint]) -> ListSizes:
     """
     Count the rows of each list of *endpoints* of which only a digest is remembered.
 
@@ -118,7 +118,7 @@ def count_list_rows(warehouse: Warehouse, endpoints: Iterable[Endpoint]) -> List
                     counted = _try_count(warehouse, table, endpoint.scope)
                     if counted is not None:
                         tables[table] = counted
-    return ListRows(tables)
+    return ListSizes(tables)
 
 
 def _is_remembered(endpoint: Endpoint) -> bool:
