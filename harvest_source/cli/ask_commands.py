@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harvest_source.cli.asking import open_runner, readable_file
+from harvest_source.cli.asking import open_runner, read_only_file_options
 from harvest_source.cli.console import print_json, print_table
-from harvest_source.cli.options import Context, everywhere, refuse_given
+from harvest_source.cli.options import Context, common_options, refuse_given
 from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode
 
@@ -23,10 +23,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 _NUMBERS = ("BIGINT", "INTEGER", "DECIMAL", "DOUBLE", "HUGEINT", "FLOAT", "SMALLINT", "TINYINT")
 
 
-def readable(function: F) -> F:
+def answer_options(function: F) -> F:
     """Add the options that say which warehouse is read, who asks, and how answers are printed."""
     as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout.")
-    return readable_file(as_csv(function))
+    return read_only_file_options(as_csv(function))
 
 
 @click.command()
@@ -38,8 +38,8 @@ def readable(function: F) -> F:
     type=click.IntRange(1, 100_000),
     help="Maximum number of rows to print.",
 )
-@readable
-@everywhere
+@answer_options
+@common_options
 def query(context: Context, sql: str, limit: int, **options: Any) -> int:
     """
     Run one query on the warehouse.
@@ -70,8 +70,8 @@ def query(context: Context, sql: str, limit: int, **options: Any) -> int:
     help="Maximum number of records to print.",
 )
 @click.option("--after", metavar="CURSOR", help="Continue a list: its last line gives CURSOR.")
-@readable
-@everywhere
+@answer_options
+@common_options
 def list_(context: Context, table: str | None, limit: int, **options: Any) -> int:
     """List records of a table, or the tables."""
     from harvest_source.ask import list_records, list_tables
@@ -99,8 +99,8 @@ def list_(context: Context, table: str | None, limit: int, **options: Any) -> in
 @click.command()
 @click.argument("table")
 @click.argument("record_id", metavar="ID")
-@readable
-@everywhere
+@answer_options
+@common_options
 def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     """Show the record of a table that has this id."""
     from harvest_source.ask import get_record

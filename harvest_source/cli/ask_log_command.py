@@ -12,7 +12,7 @@ import click
 
 from harvest_source.cli.asking import find_audit_log
 from harvest_source.cli.console import print_json, print_table
-from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.options import Context, common_options
 from harvest_source.errors import ConfigError, describe_os_error, printable
 from harvest_source.exit_codes import ExitCode
 
@@ -20,7 +20,7 @@ _SHOWN = ("at", "caller", "scope", "tool", "rows", "ms", "outcome")
 
 
 @click.group("ask")
-@everywhere
+@common_options
 def ask(context: Context) -> None:
     """What callers asked."""
     del context  # Its options were taken by the decorator.
@@ -32,7 +32,7 @@ def ask(context: Context) -> None:
     "--since", metavar="TIME", help="Only calls since then: 2026-01-31, or 2026-01-31T12:00."
 )
 @click.option("--audit-log", metavar="PATH", help="Audit log file.  [default: mcp.log, as for mcp]")
-@everywhere
+@common_options
 def log(context: Context, caller: str | None, since: str | None, audit_log: str | None) -> int:
     """
     Show the calls that the server answered, oldest first.

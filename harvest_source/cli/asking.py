@@ -33,7 +33,7 @@ _as_option = click.option(
 )
 
 
-def readable_file(function: F) -> F:
+def read_only_file_options(function: F) -> F:
     """Add the options that say which warehouse is read, and who asks."""
     return database_option(dataset_option(_scope_option(_as_option(function))))
 

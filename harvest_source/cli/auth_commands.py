@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from harvest_source.cli.browser import open_browser
-from harvest_source.cli.options import Context, everywhere, refuse_given
+from harvest_source.cli.options import Context, common_options, refuse_given
 from harvest_source.cli.show_auth import (
     show_accounts,
     show_address,
@@ -40,7 +40,7 @@ _PASTED_URL: Final = "http://127.0.0.1:8765/callback"
 
 
 @click.group()
-@everywhere
+@common_options
 def auth(context: Context) -> None:
     """
     Sign in to Harvest and keep the sign-in, encrypted.
@@ -75,7 +75,7 @@ def auth(context: Context) -> None:
     metavar="SECONDS",
     help="How long to wait for the browser.",
 )
-@everywhere
+@common_options
 def login(context: Context, *, token: bool, account: str | None, **options: Any) -> int:
     """
     Sign in in the browser, and remember the account.
@@ -106,7 +106,7 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
 @auth.command()
 @click.option("--check", is_flag=True, help="Ask Harvest whether the sign-in still works.")
 @click.option("--all", "every", is_flag=True, help="Look at the sign-ins of every profile.")
-@everywhere
+@common_options
 def status(context: Context, *, check: bool, every: bool) -> int:
     """
     Show which credential counts, and what is known of it; exit code 3 when it is dead.
@@ -128,7 +128,7 @@ def status(context: Context, *, check: bool, every: bool) -> int:
 
 
 @auth.command()
-@everywhere
+@common_options
 def accounts(context: Context) -> int:
     """List the accounts that the credential reaches."""
     from harvest_source.operations.sign_in_status import list_accounts
@@ -138,7 +138,7 @@ def accounts(context: Context) -> int:
 
 
 @auth.command()
-@everywhere
+@common_options
 def logout(context: Context) -> int:
     """Forget the sign-in that is kept; the configuration stays as it is."""
     from harvest_source.operations.login import open_vault
@@ -154,7 +154,7 @@ def logout(context: Context) -> int:
 
 @auth.command()
 @click.argument("name")
-@everywhere
+@common_options
 def revoke(context: Context, name: str) -> int:
     """
     End the sign-in of profile NAME, here and at Harvest, and all access that depends on it.
@@ -184,7 +184,7 @@ def revoke(context: Context, name: str) -> int:
 
 
 @auth.command("rotate-key")
-@everywhere
+@common_options
 def rotate_key(context: Context) -> int:
     """Encrypt the kept sign-ins of all profiles with a new key."""
     from harvest_source.operations.login import open_vault

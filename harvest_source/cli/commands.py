@@ -16,7 +16,7 @@ from harvest_source.cli.options import (
     Context,
     FiniteRange,
     PathType,
-    everywhere,
+    common_options,
     log_format_option,
     max_deletes_option,
     publish_option,
@@ -24,7 +24,7 @@ from harvest_source.cli.options import (
     refuse_table_format,
     sandbox_option,
     table_format_option,
-    warehouse,
+    warehouse_options,
 )
 from harvest_source.cli.progress import show_progress
 from harvest_source.cli.show_check import show_check
@@ -38,7 +38,7 @@ from harvest_source.startup import without_gc
 
 
 @click.command()
-@warehouse
+@warehouse_options
 @table_format_option
 @sandbox_option
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
@@ -58,7 +58,7 @@ from harvest_source.startup import without_gc
 @click.option("--take-over", is_flag=True, help="Load into a warehouse of another pipeline.")
 @publish_option
 @log_format_option
-@everywhere
+@common_options
 def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     """Read what changed and merge it into the warehouse."""
     if options["full_refresh"] and options["deletes"] is False:
@@ -92,11 +92,11 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
 
 
 @click.command()
-@warehouse
+@warehouse_options
 @table_format_option
 @sandbox_option
 @log_format_option
-@everywhere
+@common_options
 def check(context: Context, *, sandbox: bool, **options: Any) -> int:
     """
     Show what a sync would meet, without writing anything.
@@ -120,7 +120,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
 
 
 @click.command()
-@warehouse
+@warehouse_options
 @table_format_option
 @sandbox_option
 @click.option("--fix", is_flag=True, help="Reread what differs, then compare again.")
@@ -138,7 +138,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
     type=PathType(),
     help="Write a page with every figure, to be signed.",
 )
-@everywhere
+@common_options
 def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any) -> int:
     """
     Compare the warehouse with Harvest's own totals.
@@ -172,14 +172,14 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
 
 
 @click.command()
-@warehouse
+@warehouse_options
 @table_format_option
 @click.option(
     "--max-age", metavar="AGE", help="Exit with code 5 if a table is older: 90m, 26h, 2d."
 )
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
 @click.option("--check", is_flag=True, help="Ask Harvest whether the sign-in works.")
-@everywhere
+@common_options
 def status(context: Context, **options: Any) -> int:
     """
     Show the last runs and the age of each table.
@@ -202,7 +202,7 @@ def status(context: Context, **options: Any) -> int:
 
 
 @click.command()
-@everywhere
+@common_options
 def tables(context: Context) -> int:
     """List every table: key, cursor, columns with types."""
     show_tables(context.console)
@@ -252,7 +252,7 @@ def tables(context: Context) -> int:
 )
 @click.option("--no-limit", is_flag=True, help="Turn off Harvest's limit of 100 requests in 15 s.")
 @click.option("--cursor-entries", is_flag=True, help="Hand out cursors for time entries.")
-@everywhere
+@common_options
 def sandbox(
     context: Context,
     *,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvest_source.cli.console import Console, print_json, print_table
-from harvest_source.cli.options import Context, everywhere, warehouse
+from harvest_source.cli.options import Context, common_options, warehouse_options
 from harvest_source.cli.progress import show_progress
 from harvest_source.defaults import PIPELINE
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", metavar="DIR")
-@warehouse
+@warehouse_options
 @click.option(
     "--format",
     "form",
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--decimal-comma", is_flag=True, help="CSV with decimal commas and semicolons between values."
 )
-@everywhere
+@common_options
 def export(context: Context, *, folder: str, **options: Any) -> int:
     """
     Write tables into files of DIR, one for each table.

@@ -20,7 +20,7 @@ from harvest_source.api.rate_limit import LimiterMaker, build_general_limiter
 from harvest_source.cli.console import print_json
 from harvest_source.cli.json_log import JsonLog, wants_json_log
 from harvest_source.cli.lazy_commands import LazyCommand, LazyCommands, LazyGroup
-from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.options import Context, common_options
 from harvest_source.cli.streams import OutputError, discard_stdout
 from harvest_source.errors import (
     HarvestError,
@@ -92,7 +92,7 @@ _COMMANDS: Final = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="harvest-source")
-@everywhere
+@common_options
 def main(context: Context) -> None:
     """
     Copy a Harvest account into DuckDB, or any dlt destination.

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvest_source.cli.asking import find_caller, open_access, open_audit_log, readable_file
+from harvest_source.cli.asking import (
+    find_caller,
+    open_access,
+    open_audit_log,
+    read_only_file_options,
+)
 from harvest_source.cli.console import print_json, print_table
-from harvest_source.cli.options import Context, everywhere, refuse_given
+from harvest_source.cli.options import Context, common_options, refuse_given
 from harvest_source.cli.streams import OutputError
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
@@ -45,8 +50,8 @@ _URL = f"http://{_ADDRESS}/mcp"
 @click.option("--tls-cert", metavar="PATH", help="Certificate, if other machines connect.")
 @click.option("--tls-key", metavar="PATH", help="Key of the certificate.")
 @click.option("--proxy", metavar="ADDRESS", help="The proxy that encrypts; only it may connect.")
-@readable_file
-@everywhere
+@read_only_file_options
+@common_options
 @click.pass_context
 def mcp(command: click.Context, /, context: Context, **options: Any) -> int:
     """
@@ -129,7 +134,7 @@ def _build_callers(context: Context, place: Place, audit: AuditLog) -> HttpCalle
 
 
 @mcp.group()
-@everywhere
+@common_options
 def token(context: Context) -> None:
     """Tokens of callers over HTTP."""
     del context  # Its options were taken by the decorator.
@@ -149,7 +154,7 @@ def token(context: Context) -> None:
 @click.option(
     "--url", default=_URL, show_default=True, metavar="URL", help="Server that the token is for."
 )
-@everywhere
+@common_options
 def add(context: Context, *, name: str, scope: str, days: int | None, url: str) -> int:
     """
     Make a token for NAME and print it, for the only time.
@@ -176,7 +181,7 @@ def add(context: Context, *, name: str, scope: str, days: int | None, url: str) 
 
 
 @token.command("list")
-@everywhere
+@common_options
 def list_tokens(context: Context) -> int:
     """Show for whom there are tokens; never a token."""
     found = [each.as_dict() for each in _open_tokens(context).read()]
@@ -193,7 +198,7 @@ def list_tokens(context: Context) -> int:
 
 @token.command()
 @click.argument("name")
-@everywhere
+@common_options
 def revoke(context: Context, *, name: str) -> int:
     """End the token of NAME; a running server refuses it from now on."""
     if not _open_tokens(context).revoke(name=name):

@@ -11,10 +11,10 @@ import click
 from harvest_source.cli.options import (
     Context,
     PathType,
-    everywhere,
+    common_options,
     log_format_option,
     publish_option,
-    warehouse,
+    warehouse_options,
 )
 from harvest_source.cli.show_transform import show_steps, show_transform
 from harvest_source.defaults import (
@@ -28,14 +28,14 @@ from harvest_source.exit_codes import ExitCode
 
 
 @click.command()
-@warehouse
+@warehouse_options
 @click.option("--sandbox", is_flag=True, help="Use the warehouse of sync --sandbox.")
 @click.option(
     "--vars", "variables", metavar="JSON", help="Variables of the dbt package, as one JSON object."
 )
 @publish_option
 @log_format_option
-@everywhere
+@common_options
 def transform(context: Context, *, sandbox: bool, variables: str | None, **options: Any) -> int:
     """
     Build the dbt models in the warehouse that sync filled.
@@ -59,7 +59,7 @@ def transform(context: Context, *, sandbox: bool, variables: str | None, **optio
 
 @click.command()
 @click.argument("path", required=False, type=PathType())
-@everywhere
+@common_options
 def dbt(context: Context, *, path: Path | None) -> int:
     """
     Copy the dbt package to PATH, or print where it is.

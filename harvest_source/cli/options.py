@@ -68,7 +68,7 @@ class Context:
             log_to_stderr()
 
 
-def everywhere(function: F) -> F:
+def common_options(function: F) -> F:
     """Add the common options, which are accepted both before and after the command's name."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
@@ -176,7 +176,7 @@ dataset_option = click.option(
 )
 
 
-def warehouse(function: F) -> F:
+def warehouse_options(function: F) -> F:
     """Add the options that say where the tables are, and which accounts to use."""
     options = (
         click.option(

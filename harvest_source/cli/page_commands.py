@@ -11,7 +11,7 @@ import click
 
 from harvest_source.cli.browser import open_browser
 from harvest_source.cli.console import print_json
-from harvest_source.cli.options import Context, PathType, everywhere, warehouse
+from harvest_source.cli.options import Context, PathType, common_options, warehouse_options
 from harvest_source.defaults import (
     DUCKDB,
     PIPELINE,
@@ -27,14 +27,14 @@ _sandbox = click.option("--sandbox", is_flag=True, help="Use the warehouse of sy
 
 @click.command()
 @click.argument("file", type=PathType())
-@warehouse
+@warehouse_options
 @_sandbox
 @click.option("--since", metavar="DATE", help="First day.  [default: twelve months back]")
 @click.option("--until", metavar="DATE", help="Last day.  [default: day of the last sync]")
 @click.option("--client", multiple=True, metavar="NAME", help="Only this client; repeatable.")
 @click.option("--person", multiple=True, metavar="NAME", help="Only this person; repeatable.")
 @click.option("--currency", metavar="CODE", help="Only clients with this currency.")
-@everywhere
+@common_options
 def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> int:
     """
     Write the report of the models as one HTML file.
@@ -77,7 +77,7 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
 
 
 @click.command()
-@warehouse
+@warehouse_options
 @_sandbox
 @click.option(
     "--port",
@@ -87,7 +87,7 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
     help="0 picks a free port.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
-@everywhere
+@common_options
 def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **options: Any) -> int:
     """
     Serve the report as a page with controls, until interrupted.

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.cli import main as cli
-from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.options import Context, common_options
 from tests.support.command import (
     Result,
     Run,
@@ -32,7 +32,7 @@ def broken(bare: Run) -> Iterator[Run]:
     """The command line with one more command, which has a bug."""
 
     @cli.main.command("broken")
-    @everywhere
+    @common_options
     def divide(context: Context) -> float:
         return 1 // 0
 
