@@ -101,7 +101,7 @@ def has_threads() -> bool:
 
 
 @cache
-def processor_share() -> threading.BoundedSemaphore:
+def processor_slots() -> threading.BoundedSemaphore:
     """
     Held by a thread while it keeps a processor busy: one slot per processor, at least two.
 

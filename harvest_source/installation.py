@@ -13,7 +13,7 @@ from typing import Final
 _DISTRIBUTION: Final = "harvest-source"
 
 
-def advise_install(requirements: Iterable[str]) -> str:
+def build_install_command(requirements: Iterable[str]) -> str:
     """
     The command that installs *requirements* into the environment of this package.
 
@@ -28,14 +28,14 @@ def advise_install(requirements: Iterable[str]) -> str:
     return f"{python} -m ensurepip && {python} -m pip install {named}"
 
 
-def advise_extra(extra: str) -> str:
+def build_extra_command(extra: str) -> str:
     """
     The command that installs the requirements of this package's *extra*.
 
     It names the libraries themselves: this package is not on PyPI, and the folder or file it was
     installed from may be gone.
     """
-    return advise_install(_find_requirements(extra))
+    return build_install_command(_find_requirements(extra))
 
 
 def _find_requirements(extra: str) -> list[str]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from harvest_source.resources import ADDRESS_SPACE, read_address_limit
+from harvest_source.process_limits import ADDRESS_SPACE, read_address_limit
 
 SMALL: Final = 512 * 1024 * 1024
 """Bytes of memory with which every run succeeds."""

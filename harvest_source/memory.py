@@ -92,7 +92,7 @@ def release_memory() -> None:
         library.malloc_trim(0)
 
 
-def spare_memory() -> None:
+def release_memory_if_scarce() -> None:
     """Call :func:`release_memory` if memory is scarce; otherwise reusing free memory is faster."""
     if not is_plentiful():
         release_memory()

@@ -31,7 +31,7 @@ from harvest_source.errors import (
     printable,
 )
 from harvest_source.exit_codes import ExitCode
-from harvest_source.resources import explain_lack
+from harvest_source.process_limits import explain_lack
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {
     "status": "error",

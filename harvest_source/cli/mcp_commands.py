@@ -20,7 +20,7 @@ from harvest_source.cli.streams import OutputError
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode
-from harvest_source.installation import advise_extra
+from harvest_source.installation import build_extra_command
 
 if TYPE_CHECKING:
     from harvest_source.ask.audit_log import AuditLog
@@ -71,7 +71,7 @@ def mcp(command: click.Context, /, context: Context, **options: Any) -> int:
     try:
         return _serve(context, options)
     except ModuleNotFoundError as error:
-        msg = f"This command needs the extra mcp. Install it: {advise_extra('mcp')}"
+        msg = f"This command needs the extra mcp. Install it: {build_extra_command('mcp')}"
         raise ConfigError(msg) from error
 
 

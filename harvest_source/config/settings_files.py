@@ -49,7 +49,7 @@ def explain_unreadable(error: ConfigurationException) -> str:
     return next((why for why in found if why), "")
 
 
-def check_reach() -> None:
+def check_folder_access() -> None:
     """
     Refuse settings files in folders that this user cannot access: dlt would ignore them silently.
 

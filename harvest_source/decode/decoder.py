@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from harvest_source.concurrency import processor_share
+from harvest_source.concurrency import processor_slots
 from harvest_source.decode.coerce import PRECISION, SCALE, Path, loads
 from harvest_source.decode.column_fitter import ColumnFitter
 from harvest_source.errors import ResponseError
@@ -134,7 +134,7 @@ class Decoder:
         Raises:
             ResponseError: The array holds something that is not a record.
         """
-        with processor_share():
+        with processor_slots():
             shape = self._shape
             if shape is not None:
                 try:

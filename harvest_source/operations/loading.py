@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from typing import Any, Final
 
-from harvest_source.concurrency import processor_share
+from harvest_source.concurrency import processor_slots
 from harvest_source.defaults import SMALL_PACKAGE_ROWS
 from harvest_source.errors import TableRefusedError
 from harvest_source.extract.extraction import Batch
@@ -103,7 +103,7 @@ def _load_tables(
             rows = sum(each.rows for each in chosen)
             source = builder.build_source(chosen)  # It empties the list.
             wanted.clear()
-            with processor_share(), _writing(workspace, rows):
+            with processor_slots(), _writing(workspace, rows):
                 workspace.warehouse.load(source)
             landed.update(read)
             release_memory()

@@ -24,7 +24,7 @@ from harvest_source.operations.accounts import open_accounts
 from harvest_source.operations.notifying import RunNotifier
 from harvest_source.operations.run import Run, note_lost_sign_in, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
-from harvest_source.resources import check_address_space
+from harvest_source.process_limits import check_address_space
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.startup import without_gc
 from harvest_source.warehouse.lock import sync_lock

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from harvest_source.errors import ConfigError
-from harvest_source.installation import advise_extra
+from harvest_source.installation import build_extra_command
 
 _MODULES: Final[Mapping[str, Sequence[str]]] = {
     "report": ("altair", "vl_convert"),
@@ -24,5 +24,5 @@ def check_installed(extra: str) -> None:
         ConfigError: One is missing; the message says how to install it.
     """
     if any(importlib.util.find_spec(each) is None for each in _MODULES[extra]):
-        msg = f"This command needs the extra {extra}. Install it: {advise_extra(extra)}"
+        msg = f"This command needs the extra {extra}. Install it: {build_extra_command(extra)}"
         raise ConfigError(msg)

@@ -19,7 +19,7 @@ import duckdb
 
 from harvest_source.defaults import DATABASE
 from harvest_source.errors import printable
-from harvest_source.installation import advise_install
+from harvest_source.installation import build_install_command
 
 Kept: TypeAlias = str | Callable[[], str]
 """A sentence, or a function that returns it if asking dlt for it takes a while."""
@@ -160,7 +160,7 @@ def _explain_version(path: Path, file: int, newest: int, kept: str) -> str:
         return (
             f"{path} was made by a newer DuckDB (storage version {file}) than the installed "
             f"{duckdb.__version__}, which reads up to {newest}. {kept} Install a newer one: "
-            f"{advise_install(('--upgrade', 'duckdb'))}"
+            f"{build_install_command(('--upgrade', 'duckdb'))}"
         )
     return (
         f"{path} was made by a DuckDB older than 0.10 (storage version {file}), which the "

@@ -34,8 +34,8 @@ from harvest_source.errors import (
     iter_causes,
     printable,
 )
-from harvest_source.installation import advise_install
-from harvest_source.resources import explain_lack
+from harvest_source.installation import build_install_command
+from harvest_source.process_limits import explain_lack
 from harvest_source.warehouse.duckdb_errors import explain_damage, is_damaged, is_locked
 from harvest_source.warehouse.target import Target
 
@@ -134,7 +134,7 @@ def build_driver_error(target: Target, error: MissingDependencyException) -> Con
     """Build the error that names the missing libraries, and the command that installs them."""
     return ConfigError(
         f"Destination {target.destination} needs libraries that are not installed here. Nothing "
-        f"was read and nothing changed. Install them: {advise_install(error.dependencies)}"
+        f"was read and nothing changed. Install them: {build_install_command(error.dependencies)}"
     )
 
 

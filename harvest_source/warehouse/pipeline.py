@@ -32,7 +32,7 @@ from harvest_source.dlt_internals import (
 )
 from harvest_source.errors import BusyError, ConfigError, DestinationError, counted
 from harvest_source.load.state import own_state
-from harvest_source.memory import release_memory, spare_memory
+from harvest_source.memory import release_memory, release_memory_if_scarce
 from harvest_source.warehouse.failures import build_settings_error, is_temporary
 from harvest_source.warehouse.settings_checks import check_pipeline, check_settings
 from harvest_source.warehouse.stored_state import is_known, read_local, read_stored
@@ -152,7 +152,7 @@ class PipelineFolder:
             if self.has_pending:
                 msg = "Packages of an earlier load in dlt's working folder are loaded first."
                 raise DestinationError(msg)
-            spare_memory()
+            release_memory_if_scarce()
             pipeline.extract(data)
             release_memory()  # The rows are in files now.
         pipeline.normalize()

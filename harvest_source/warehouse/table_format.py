@@ -9,7 +9,7 @@ import dlt
 
 from harvest_source.dlt_internals import OpenTables, find_table_format
 from harvest_source.errors import ConfigError
-from harvest_source.installation import advise_extra
+from harvest_source.installation import build_extra_command
 from harvest_source.warehouse.target import Target
 
 _UNCHANGED: Final = "Nothing was read and nothing changed."
@@ -44,7 +44,7 @@ def choose_table_format(destination: Any, target: Target) -> None:
     if find_spec(_LIBRARIES[table_format]) is None:
         msg = (
             f"Tables in {table_format} format need a library that is not installed here. "
-            f"{_UNCHANGED} Install it: {advise_extra(table_format)}"
+            f"{_UNCHANGED} Install it: {build_extra_command(table_format)}"
         )
         raise ConfigError(msg)
 

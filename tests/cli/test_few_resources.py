@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.cli.main import explain_error
-from harvest_source.resources import ADDRESS_SPACE
+from harvest_source.process_limits import ADDRESS_SPACE
 from tests.support.command import (
     Start,
     build_environment,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.concurrency import gather, in_parallel, processor_share, run_ahead
+from harvest_source.concurrency import gather, in_parallel, processor_slots, run_ahead
 from harvest_source.machine import read_processors
 
 
@@ -120,13 +120,13 @@ def test_a_further_item_may_end_before_the_one_that_it_came_from() -> None:
 
 def test_as_many_threads_are_busy_as_there_are_processors() -> None:
     """At least two threads may be busy: one that decodes, and the one that loads."""
-    share, most = processor_share(), max(2, read_processors())
+    slots, most = processor_slots(), max(2, read_processors())
     with ExitStack() as busy:
         for _ in range(most):
-            busy.enter_context(share)
-        assert not share.acquire(blocking=False)
-    with share:
-        assert processor_share() is share
+            busy.enter_context(slots)
+        assert not slots.acquire(blocking=False)
+    with slots:
+        assert processor_slots() is slots
 
 
 def test_a_silence_gives_the_consuming_loop_a_turn() -> None:

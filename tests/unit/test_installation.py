@@ -5,19 +5,19 @@ from __future__ import annotations
 import shlex
 import sys
 
-from harvest_source.installation import advise_extra, advise_install
+from harvest_source.installation import build_extra_command, build_install_command
 
 
 def test_the_command_names_this_environment() -> None:
     """``pip`` alone may belong to another environment."""
-    words = shlex.split(advise_install(["dlt[postgres]"]))
+    words = shlex.split(build_install_command(["dlt[postgres]"]))
     assert sys.executable in words
     assert words[-1] == "dlt[postgres]"
 
 
 def test_an_extra_is_installed_by_its_requirements() -> None:
     """The package is not on PyPI, so pip would not find ``harvest-source[dev]`` there."""
-    words = shlex.split(advise_extra("dev"))
+    words = shlex.split(build_extra_command("dev"))
     assert any(word.startswith("hypothesis") for word in words)
     assert "dlt[postgres]" in words
     assert not any(word.startswith("harvest-source[") for word in words)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.machine import SMALL, read_memory, read_processors
-from harvest_source.resources import ADDRESS_SPACE
+from harvest_source.process_limits import ADDRESS_SPACE
 
 MB = 1024 * 1024
 V1_NONE = "9223372036854771712"
