@@ -25,7 +25,7 @@ from harvest_source.installation import build_extra_command
 if TYPE_CHECKING:
     from harvest_source.ask.audit_log import AuditLog
     from harvest_source.ask.mcp.http_callers import HttpCallers
-    from harvest_source.ask.mcp.place import Place
+    from harvest_source.ask.mcp.server_address import ServerAddress
     from harvest_source.auth.server_tokens import ServerTokens
 
 _ADDRESS = "127.0.0.1:8765"
@@ -100,14 +100,14 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
         else:
             from harvest_source.ask.mcp.http import build_app, serve_http
 
-            place = _build_place(options)
-            callers = _build_callers(context, place, audit)
+            address = _build_address(options)
+            callers = _build_callers(context, address, audit)
             server = AskServer(access.for_server(), callers.find_caller, audit, clock)
-            anyio.run(partial(serve_http, build_app(server, callers, place), place))
+            anyio.run(partial(serve_http, build_app(server, callers, address), address))
     return ExitCode.DONE
 
 
-def _build_callers(context: Context, place: Place, audit: AuditLog) -> HttpCallers:
+def _build_callers(context: Context, address: ServerAddress, audit: AuditLog) -> HttpCallers:
     """
     Build the recognition of callers over HTTP.
 
@@ -130,7 +130,7 @@ def _build_callers(context: Context, place: Place, audit: AuditLog) -> HttpCalle
     if settings is None:
         return HttpCallers(own)
     keys = IssuerKeys(partial(fetch_keys, settings.url), SystemClock(), Trouble(tell))
-    return HttpCallers(own, IssuerTokens(settings, keys, scopes, place.url, audit.note_refusal))
+    return HttpCallers(own, IssuerTokens(settings, keys, scopes, address.url, audit.note_refusal))
 
 
 @mcp.group()
@@ -241,16 +241,16 @@ def _open_tokens(context: Context, *, needs_one: bool = False) -> ServerTokens:
     return tokens
 
 
-def _build_place(options: dict[str, Any]) -> Place:
+def _build_address(options: dict[str, Any]) -> ServerAddress:
     from harvest_source.ask.mcp.address import PATH
-    from harvest_source.ask.mcp.place import Place
+    from harvest_source.ask.mcp.server_address import ServerAddress
 
     host, _, port = options["http"].rpartition(":")
     if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise ConfigError(f"--http has to be HOST:PORT, such as {_ADDRESS}.")
     host = host.strip("[]")
     scheme = "https" if options["tls_cert"] else "http"
-    return Place(
+    return ServerAddress(
         host,
         int(port),
         options["url"] or f"{scheme}://{options['http']}{PATH}",

@@ -30,8 +30,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from harvest_source.ask.mcp.address import PATH
 from harvest_source.ask.mcp.http_callers import HttpCallers
-from harvest_source.ask.mcp.place import Place
 from harvest_source.ask.mcp.server import AskServer
+from harvest_source.ask.mcp.server_address import ServerAddress
 from harvest_source.clock import Clock
 
 METADATA: Final = f"/.well-known/oauth-protected-resource{PATH}"
@@ -90,9 +90,11 @@ class Gate:
         challenge: ``WWW-Authenticate`` header of the answer to a request without a token.
     """
 
-    def __init__(self, app: ASGIApp, place: Place, allowance: _Allowance, challenge: bytes) -> None:
+    def __init__(
+        self, app: ASGIApp, address: ServerAddress, allowance: _Allowance, challenge: bytes
+    ) -> None:
         self._app = app
-        self._place = place
+        self._address = address
         self._allowance = allowance
         self._challenge = challenge
 
@@ -101,8 +103,8 @@ class Gate:
             await self._app(scope, receive, send)
             return
         user = scope.get("user")
-        address = (scope.get("client") or ("",))[0]
-        if not self._place.may_connect(address):
+        client = (scope.get("client") or ("",))[0]
+        if not self._address.may_connect(client):
             await _refuse(send, 403, "Connections come by the proxy alone.")
         elif scope["path"] == METADATA:
             await self._app(scope, receive, send)
@@ -130,10 +132,10 @@ async def _refuse(send: Send, status: int, why: str, *headers: tuple[bytes, byte
 
 
 def build_app(
-    server: AskServer, callers: HttpCallers, place: Place, *, calls: int = CALLS
+    server: AskServer, callers: HttpCallers, address: ServerAddress, *, calls: int = CALLS
 ) -> Starlette:
-    """Build the application that serves *server* at the path of the place's address."""
-    security = place.build_security()
+    """Build the application that serves *server* at the path of *address*."""
+    security = address.build_security()
     manager = StreamableHTTPSessionManager(
         server.build(),
         security_settings=security,
@@ -142,16 +144,16 @@ def build_app(
     )
     routes, challenge = [Route(PATH, _Endpoint(manager))], b"Bearer"
     if issuer := callers.issuer_url:
-        metadata = _Metadata(place, issuer, TransportSecurityMiddleware(security))
+        metadata = _Metadata(address, issuer, TransportSecurityMiddleware(security))
         routes.append(Route(METADATA, metadata, methods=["GET"]))
-        challenge = f'Bearer resource_metadata="{place.origin}{METADATA}"'.encode()
-    backend = BearerAuthBackend(callers, resource_server_url=AnyHttpUrl(place.url))
+        challenge = f'Bearer resource_metadata="{address.origin}{METADATA}"'.encode()
+    backend = BearerAuthBackend(callers, resource_server_url=AnyHttpUrl(address.url))
     allowance = _Allowance(server.clock, calls)
     return Starlette(
         routes=routes,
         middleware=[
             Middleware(AuthenticationMiddleware, backend=backend),
-            Middleware(Gate, place=place, allowance=allowance, challenge=challenge),
+            Middleware(Gate, address=address, allowance=allowance, challenge=challenge),
         ],
         lifespan=lambda _: manager.run(),
     )
@@ -170,11 +172,13 @@ class _Endpoint:
 class _Metadata:
     """Says whose tokens are accepted. Public, and the same for everyone."""
 
-    def __init__(self, place: Place, issuer: str, security: TransportSecurityMiddleware) -> None:
+    def __init__(
+        self, address: ServerAddress, issuer: str, security: TransportSecurityMiddleware
+    ) -> None:
         self._security = security
         # As configured: the library's own model would add a slash to an address without one.
         self._value = {
-            "resource": place.url,
+            "resource": address.url,
             "authorization_servers": [issuer],
             "bearer_methods_supported": ["header"],
             "resource_name": "Harvest warehouse",
@@ -186,7 +190,7 @@ class _Metadata:
         await answer(scope, receive, send)
 
 
-async def serve_http(app: Starlette, place: Place) -> None:
+async def serve_http(app: Starlette, address: ServerAddress) -> None:
     """
     Serve until the process is told to stop.
 
@@ -196,11 +200,11 @@ async def serve_http(app: Starlette, place: Place) -> None:
     # Their lines would contain addresses and headers; the audit log has what is needed.
     for name in ("mcp", "uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    place.check_certificate()
+    address.check_certificate()
     config = uvicorn.Config(
         app,
-        ssl_certfile=place.certificate or None,
-        ssl_keyfile=place.key or None,
+        ssl_certfile=address.certificate or None,
+        ssl_keyfile=address.key or None,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -208,4 +212,4 @@ async def serve_http(app: Starlette, place: Place) -> None:
         timeout_graceful_shutdown=_STOP_S,
     )
     # The socket is opened here, so that a failure is a ConfigError and not the library's message.
-    await uvicorn.Server(config).serve(sockets=place.listen())
+    await uvicorn.Server(config).serve(sockets=address.listen())

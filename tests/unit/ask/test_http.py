@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.ask.mcp.http import _Allowance as Allowance
-from harvest_source.ask.mcp.place import Place
+from harvest_source.ask.mcp.server_address import ServerAddress
 from harvest_source.auth.server_tokens import ServerTokens
 from harvest_source.errors import ConfigError
 from tests.clocks import FakeClock
@@ -23,19 +23,19 @@ HTTPS = "https://harvest.example.com/mcp"
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Place("0.0.0.0", 1, HTTPS), "--tls-cert"),  # noqa: S104
-        (lambda: Place("192.0.2.1", 1, HTTPS), "--proxy"),
-        (lambda: Place("harvest.example.com", 1, HTTPS), "--proxy"),
-        (lambda: Place("192.0.2.1", 1, "http://x/mcp", proxy="192.0.2.2"), "https://"),
-        (lambda: Place("127.0.0.1", 1, "http://127.0.0.1:1/other"), "--url"),
-        (lambda: Place("127.0.0.1", 1, HTTPS, certificate="c.pem"), "belong together"),
-        (lambda: Place("127.0.0.1", 1, HTTPS, proxy="proxy.example.com"), "--proxy"),
-        (lambda: Place("127.0.0.1", 1, "https://x:y/mcp"), "--url"),
-        (lambda: Place("127.0.0.1", 1, "ftp://x/mcp"), "--url"),
+        (lambda: ServerAddress("0.0.0.0", 1, HTTPS), "--tls-cert"),  # noqa: S104
+        (lambda: ServerAddress("192.0.2.1", 1, HTTPS), "--proxy"),
+        (lambda: ServerAddress("harvest.example.com", 1, HTTPS), "--proxy"),
+        (lambda: ServerAddress("192.0.2.1", 1, "http://x/mcp", proxy="192.0.2.2"), "https://"),
+        (lambda: ServerAddress("127.0.0.1", 1, "http://127.0.0.1:1/other"), "--url"),
+        (lambda: ServerAddress("127.0.0.1", 1, HTTPS, certificate="c.pem"), "belong together"),
+        (lambda: ServerAddress("127.0.0.1", 1, HTTPS, proxy="proxy.example.com"), "--proxy"),
+        (lambda: ServerAddress("127.0.0.1", 1, "https://x:y/mcp"), "--url"),
+        (lambda: ServerAddress("127.0.0.1", 1, "ftp://x/mcp"), "--url"),
     ],
 )
 def test_nothing_is_served_in_the_clear_to_other_machines(
-    make: Callable[[], Place], words: str
+    make: Callable[[], ServerAddress], words: str
 ) -> None:
     """Other machines are served only with a certificate, or behind a named proxy."""
     with pytest.raises(ConfigError, match=words):
@@ -44,32 +44,32 @@ def test_nothing_is_served_in_the_clear_to_other_machines(
 
 def test_allowed_hosts_and_origins_follow_the_address() -> None:
     """Allowed hosts and origins are set, whatever the library's default is."""
-    security = Place("192.0.2.1", 1, HTTPS, proxy="192.0.2.2").build_security()
+    security = ServerAddress("192.0.2.1", 1, HTTPS, proxy="192.0.2.2").build_security()
     assert security.enable_dns_rebinding_protection
     name = "harvest.example.com"
     assert security.allowed_hosts == [f"{name}:443", name]
     assert security.allowed_origins == [f"https://{name}:443", f"https://{name}"]
-    local = Place("127.0.0.1", 8765, "http://LocalHost:8765/mcp").build_security()
+    local = ServerAddress("127.0.0.1", 8765, "http://LocalHost:8765/mcp").build_security()
     assert local.allowed_hosts == ["localhost:8765"]
 
 
 def test_a_proxy_matches_in_ipv4_and_ipv6_notation() -> None:
     """The system may report an IPv4 address in IPv6 form."""
-    place = Place("127.0.0.1", 1, HTTPS, proxy="192.0.2.2")
-    assert place.may_connect("192.0.2.2")
-    assert place.may_connect("::ffff:192.0.2.2")
-    assert not any(map(place.may_connect, ("192.0.2.3", "", "proxy", "127.0.0.1")))
-    assert Place("::1", 1, HTTPS, proxy="0:0:0:0:0:0:0:1").may_connect("::1")
+    address = ServerAddress("127.0.0.1", 1, HTTPS, proxy="192.0.2.2")
+    assert address.may_connect("192.0.2.2")
+    assert address.may_connect("::ffff:192.0.2.2")
+    assert not any(map(address.may_connect, ("192.0.2.3", "", "proxy", "127.0.0.1")))
+    assert ServerAddress("::1", 1, HTTPS, proxy="0:0:0:0:0:0:0:1").may_connect("::1")
 
 
 def test_an_address_in_use_is_a_short_error() -> None:
     """So is another machine's address, or a name that does not resolve."""
-    (taken,) = Place("127.0.0.1", 0, "http://127.0.0.1/mcp").listen()
+    (taken,) = ServerAddress("127.0.0.1", 0, "http://127.0.0.1/mcp").listen()
     with closing(taken):
         port = taken.getsockname()[1]
         for host in ("127.0.0.1", "192.0.2.1", "nowhere.invalid"):
             with pytest.raises(ConfigError, match="Cannot listen on"):
-                Place(host, port, HTTPS, proxy="192.0.2.1").listen()
+                ServerAddress(host, port, HTTPS, proxy="192.0.2.1").listen()
 
 
 def test_a_certificate_that_cannot_be_used_is_a_short_error(tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_a_certificate_that_cannot_be_used_is_a_short_error(tmp_path: Path) -> N
         (locked.certificate, locked.key, False),
         (good.key, good.certificate, False),
     ):
-        place = Place("192.0.2.1", 1, HTTPS, certificate=str(certificate), key=str(key))
+        address = ServerAddress("192.0.2.1", 1, HTTPS, certificate=str(certificate), key=str(key))
         with nullcontext() if is_right else pytest.raises(ConfigError, match="PEM"):
-            place.check_certificate()
+            address.check_certificate()
 
 
 def test_a_token_counts_until_it_ends(tmp_path: Path) -> None:
