@@ -11,7 +11,7 @@ from harvest_source.ask.callers import People
 from harvest_source.ask.cursors import CursorSeal
 from harvest_source.ask.reach import Reach
 from harvest_source.ask.row_rules import Person
-from harvest_source.ask.runner import Runner, Task
+from harvest_source.ask.runner import CancellableQuestion, Runner
 from harvest_source.ask.scopes import UNLIMITED, Rows, Scope
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.defaults import PROFILE
@@ -52,7 +52,7 @@ class Access:
         """Return a copy for callers who cannot read the file: it seals cursors with a new key."""
         return replace(self, key=secrets.token_bytes(_KEY_BYTES))
 
-    def open(self, caller: Caller, task: Task | None = None) -> Runner:
+    def open(self, caller: Caller, task: CancellableQuestion | None = None) -> Runner:
         """
         Return a runner that answers *caller* and shows no more than they may see.
 
@@ -70,7 +70,7 @@ class Access:
             self.runner,
             reach=Reach(scope, people),
             cursor_seal=CursorSeal(self.key, owner),
-            task=task or Task(),
+            task=task or CancellableQuestion(),
         )
 
 

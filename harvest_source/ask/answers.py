@@ -33,7 +33,7 @@ class Answer:
     cursor: str | None = None
     cursors: tuple[str, ...] = ()
 
-    def keep(self, count: int) -> Answer:
+    def head(self, count: int) -> Answer:
         """Return the answer with its first *count* rows; the cursor continues after them."""
         cursors = self.cursors[:count]
         last = cursors[-1] if cursors else None

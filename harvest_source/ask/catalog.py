@@ -137,14 +137,14 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class RelationInfo:
     """Properties of a table or view in DuckDB's catalog."""
 
     comment: str
     is_view: bool
 
 
-def read_relations(connection: Any, dataset: str) -> dict[Relation, Described]:
+def read_relations(connection: Any, dataset: str) -> dict[Relation, RelationInfo]:
     """
     Read the tables and views of the open database that may be asked about.
 
@@ -157,7 +157,7 @@ def read_relations(connection: Any, dataset: str) -> dict[Relation, Described]:
         "WHERE NOT internal AND database_name = current_database()"
     ).fetchall()
     return {
-        Relation(schema, name): Described(comment or "", is_view)
+        Relation(schema, name): RelationInfo(comment or "", is_view)
         for schema, name, comment, is_view in found
         if schema != f"{dataset}_staging"
     }

@@ -47,7 +47,9 @@ class Filter:
                 raise StatementRefused("Only = and != accept null.")
             return f"{column} IS {'NOT ' if self.operator == '!=' else ''}NULL", ()
         if self.operator == "~":
-            return f"CAST({column} AS VARCHAR) ILIKE ? ESCAPE '\\'", (contain(self.value),)
+            return f"CAST({column} AS VARCHAR) ILIKE ? ESCAPE '\\'", (
+                build_contains_pattern(self.value),
+            )
         return f"{column} {OPERATORS[self.operator]} ?", (self.value,)
 
 
@@ -93,6 +95,6 @@ def join_where(conditions: Sequence[str]) -> str:
     return " WHERE " + " AND ".join(f"({each})" for each in conditions) if conditions else ""
 
 
-def contain(text: str) -> str:
+def build_contains_pattern(text: str) -> str:
     """Build the pattern of texts that contain *text*, for ``ILIKE ? ESCAPE '\\'``."""
     return "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"

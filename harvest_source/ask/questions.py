@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harvest_source.ask.catalog import Catalog, Table, TableColumn
-from harvest_source.ask.filters import Built, Filter, build_where, contain, join_where
+from harvest_source.ask.filters import (
+    Built,
+    Filter,
+    build_contains_pattern,
+    build_where,
+    join_where,
+)
 from harvest_source.ask.statement_guard import Relation, StatementRefused
 from harvest_source.ask.sum_time import SumTime
 from harvest_source.sql.maintenance import quote
@@ -126,7 +132,9 @@ class FindNames:
         if not parts:
             raise StatementRefused("There is no table of clients, projects, people or tasks here.")
         sql = " UNION ".join(parts) + " ORDER BY kind, is_active DESC, name, id"
-        return Built(sql, (contain(self.text),) * len(parts), tuple(dict.fromkeys(tables)))
+        return Built(
+            sql, (build_contains_pattern(self.text),) * len(parts), tuple(dict.fromkeys(tables))
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class QueryFailed(HarvestError):
     exit_code = ExitCode.USAGE
 
 
-class Task:
+class CancellableQuestion:
     """A question that can be cancelled while its worker runs. Thread-safe."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Runner:
     keeps_one_ready: bool = False
     reach: Reach = field(default_factory=Reach)
     cursor_seal: CursorSeal = field(default_factory=CursorSeal, repr=False)
-    task: Task = field(default_factory=Task, repr=False)
+    task: CancellableQuestion = field(default_factory=CancellableQuestion, repr=False)
     _pool: _Pool | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -123,7 +123,7 @@ def as_text(value: Any) -> str:
     return _well_formed(value if isinstance(value, str) else dumps(value))
 
 
-def learn(value: Any) -> Type:
+def infer_type(value: Any) -> Type:
     """
     The type of an undeclared column, from its first value that is not null.
 

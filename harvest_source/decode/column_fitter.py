@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from harvest_source.decode.coerce import Misfit, Path, as_text, fit, flatten, learn, variant
+from harvest_source.decode.coerce import Misfit, Path, as_text, fit, flatten, infer_type, variant
 from harvest_source.schema.columns import ACCOUNT_ID, SEPARATOR, VARIANT, Column, Type
 
 _DLT_PREFIX: Final = "_dlt_"
@@ -106,7 +106,7 @@ class ColumnFitter:
     def _learn(self, name: str, value: Any, path: Path) -> Type:
         self._paths.setdefault(name, path)
         # A Harvest field named like a variant gets text, the type that misfits need.
-        return self._learned.setdefault(name, Type.TEXT if VARIANT in name else learn(value))
+        return self._learned.setdefault(name, Type.TEXT if VARIANT in name else infer_type(value))
 
     def _put_aside(self, cells: dict[str, Any], name: str, text: str) -> None:
         aside, number = variant(name), 2

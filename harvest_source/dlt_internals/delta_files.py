@@ -37,7 +37,7 @@ _PLACE: Final = "harvest_source_place"
 """Column that holds row numbers; Harvest has no column of this name."""
 
 
-def fit(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+def cast_rows(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return *rows* with the columns and types of *schema*; missing columns are null."""
     columns = [
         rows.column(field.name).cast(field.type)
@@ -156,7 +156,7 @@ class FileExchange:
         # Arrow's datasets keep whole row groups in memory; deltalake's hold a million rows each.
         with self._file_system.open(path, "rb") as file:
             for batch in pq.ParquetFile(file).iter_batches(batch_size=_WIDE_PART):
-                yield fit(pa.Table.from_batches([batch]), self._columns)
+                yield cast_rows(pa.Table.from_batches([batch]), self._columns)
 
 
 def find_places(keys: pa.Table, parts: Iterator[pa.Table], by: str) -> pa.Array:

@@ -22,7 +22,12 @@ from dlt.common.destination.exceptions import (
     DestinationTransientException,
 )
 
-from harvest_source.dlt_internals.delta_files import FileExchange, can_exchange, find_places, fit
+from harvest_source.dlt_internals.delta_files import (
+    FileExchange,
+    can_exchange,
+    cast_rows,
+    find_places,
+)
 from harvest_source.dlt_internals.delta_writer import PART
 from harvest_source.sql.maintenance import quote
 
@@ -184,7 +189,7 @@ class DeltaTable(_InFiles):
 
     def replace(self, keys: pa.Table | None, rows: pa.Table | None) -> None:
         columns = self.columns
-        added = fit(columns.empty_table() if rows is None else rows, columns)
+        added = cast_rows(columns.empty_table() if rows is None else rows, columns)
         if can_exchange(self._table):
             self._exchange(keys, added)
         else:
@@ -217,7 +222,7 @@ class DeltaTable(_InFiles):
 
     def _merge(self, keys: pa.Table, rows: pa.Table) -> None:
         """Remove and add rows in one commit, which in deltalake only a merge can do."""
-        marks = fit(keys, rows.schema).append_column(_GONE, pa.repeat(True, keys.num_rows))
+        marks = cast_rows(keys, rows.schema).append_column(_GONE, pa.repeat(True, keys.num_rows))
         added = rows.append_column(_GONE, pa.repeat(False, rows.num_rows))
         same = (f"target.{quote(name)} = source.{quote(name)}" for name in keys.column_names)
         merge = self._table.merge(
@@ -260,7 +265,7 @@ class IcebergTable(_InFiles):
             if present is not None and present.num_rows:
                 transaction.delete(_build_filter(present))
             if rows is not None and rows.num_rows:
-                transaction.append(fit(rows, self.columns))
+                transaction.append(cast_rows(rows, self.columns))
 
 
 def _explain_other(what: str) -> str:

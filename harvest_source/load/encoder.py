@@ -75,9 +75,11 @@ class DltEncoder:
         """
         table = place_misfits(self._endpoint, self.decoder, table)
         if self._endpoint.record.children:
-            return mark(self._as_records(table), columns=self._find_new_columns(table.column_names))
+            return add_hints(
+                self._as_records(table), columns=self._find_new_columns(table.column_names)
+            )
         item = table.to_pylist() if self._as_rows else with_load_id(table, self._endpoint)
-        return mark(
+        return add_hints(
             item,
             columns=self._find_new_columns(table.column_names),
             is_first_table=self._is_first_table(),
@@ -191,10 +193,10 @@ def iter_empty_table(
         scope = Scope(tuple((column.name, None) for column in endpoint.injected), "", {})
         empty = build_decoder(endpoint, 0, excluded, schema, {}).empty()
         table = with_load_id(scope.stamp(empty, endpoint), endpoint)
-        yield mark(table, columns={}, is_first_table=True)
+        yield add_hints(table, columns={}, is_first_table=True)
 
 
-def mark(item: Any, *, columns: TTableSchemaColumns, is_first_table: bool = False) -> Any:
+def add_hints(item: Any, *, columns: TTableSchemaColumns, is_first_table: bool = False) -> Any:
     """
     *item* with the hints that it needs.
 

@@ -54,7 +54,7 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
 
 
 def build_reply(answer: Answer) -> dict[str, Any]:
-    """Build the structured reply. After :func:`fit`, it and its JSON text are within the limit."""
+    """Build the structured reply; :func:`limit_size` keeps it and its JSON within the limit."""
     return {
         **answer.to_json(),
         "columns": [clean(each) for each in answer.columns],
@@ -63,7 +63,7 @@ def build_reply(answer: Answer) -> dict[str, Any]:
     }
 
 
-def fit(answer: Answer) -> Answer:
+def limit_size(answer: Answer) -> Answer:
     """
     Keep as many rows as fit into one reply; ``has_more`` says whether some were left out.
 
@@ -87,7 +87,7 @@ def fit(answer: Answer) -> Answer:
         first = _shorten(answer.rows[0], room)
         answer = replace(answer, rows=(first, *answer.rows[1:]), is_cut=True)
         kept = 1
-    return answer if kept == len(answer.rows) else replace(answer.keep(kept), has_more=True)
+    return answer if kept == len(answer.rows) else replace(answer.head(kept), has_more=True)
 
 
 def _measure(row: Sequence[Any]) -> int:

@@ -28,9 +28,9 @@ from harvest_source.ask.access import Access, Caller, Find
 from harvest_source.ask.answers import Answer
 from harvest_source.ask.audit_log import UNKNOWN, AuditFailed, AuditLog, Call
 from harvest_source.ask.mcp.prompts import Prompt, read_prompts
-from harvest_source.ask.mcp.replies import NOTICE, OUTPUT_SCHEMA, build_reply, fit
+from harvest_source.ask.mcp.replies import NOTICE, OUTPUT_SCHEMA, build_reply, limit_size
 from harvest_source.ask.mcp.tools import TOOLS, Tool, parse_arguments
-from harvest_source.ask.runner import QueryFailed, Task
+from harvest_source.ask.runner import CancellableQuestion, QueryFailed
 from harvest_source.ask.shown_text import clean
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.clock import Clock
@@ -184,7 +184,7 @@ class AskServer:
         answer = await run_cancellable(
             lambda task: tool.answer(self.access.open(call.caller, task), arguments)
         )
-        answer = answer if is_whole else fit(answer)
+        answer = answer if is_whole else limit_size(answer)
         call.tables, call.rows = answer.tables, len(answer.rows)
         return answer
 
@@ -239,14 +239,14 @@ def protocol_errors() -> Iterator[None]:
         raise MCPError(types.INVALID_PARAMS, str(error)) from None
 
 
-async def run_cancellable(function: Callable[[Task], Answer]) -> Answer:
+async def run_cancellable(function: Callable[[CancellableQuestion], Answer]) -> Answer:
     """
     Run *function* in a thread; if the call is cancelled, its worker process is killed.
 
     Args:
         function: Called with the task that its worker belongs to.
     """
-    task = Task()
+    task = CancellableQuestion()
     try:
         return await anyio.to_thread.run_sync(partial(function, task), abandon_on_cancel=True)
     finally:

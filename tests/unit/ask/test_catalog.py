@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from harvest_source.ask.catalog import Described, read_relations
+from harvest_source.ask.catalog import RelationInfo, read_relations
 from harvest_source.ask.statement_guard import Relation
 
 
@@ -17,6 +17,6 @@ def test_only_the_datasets_own_staging_is_left_out() -> None:
         connection.execute("COMMENT ON TABLE team_staging.clients IS 'Clients'")
         found = read_relations(connection, "team_staging")
     assert found == {
-        Relation("team_staging", "clients"): Described("Clients", is_view=False),
-        Relation("other_staging", "clients"): Described("", is_view=False),
+        Relation("team_staging", "clients"): RelationInfo("Clients", is_view=False),
+        Relation("other_staging", "clients"): RelationInfo("", is_view=False),
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harvest_source.ask.answers import Answer
-from harvest_source.ask.mcp.replies import MAX_CHARACTERS, build_reply, fit
+from harvest_source.ask.mcp.replies import MAX_CHARACTERS, build_reply, limit_size
 from harvest_source.ask.statement_guard import StatementRefused
 
 
@@ -28,7 +28,7 @@ def measure(found: Answer) -> int:
 def test_one_row_that_is_too_long_is_shortened(letter: str) -> None:
     """The row's texts are cut and the list continues after it; numbers stay whole."""
     long = (letter * 20_000, [letter * 20_000], 7, letter * 20_000)
-    found = fit(answer(long, (1, 2, 3, 4), columns=4))
+    found = limit_size(answer(long, (1, 2, 3, 4), columns=4))
     assert measure(found) <= MAX_CHARACTERS
     assert (found.is_cut, found.has_more, found.cursor) == (True, True, "0")
     assert found.rows[0][2] == 7
@@ -37,14 +37,14 @@ def test_one_row_that_is_too_long_is_shortened(letter: str) -> None:
 
 def test_a_shortened_last_row_ends_the_list() -> None:
     """A last row that is cut still ends the list."""
-    found = fit(answer(("n" * 60_000, "")))
+    found = limit_size(answer(("n" * 60_000, "")))
     assert (found.is_cut, found.has_more, found.cursor) == (True, False, None)
 
 
 def test_column_names_count_towards_the_size_limit() -> None:
     """Column names so long that no row fits beside them are refused."""
     with pytest.raises(StatementRefused, match="too many columns"):
-        fit(answer(("",) * 4000, columns=4000))
+        limit_size(answer(("",) * 4000, columns=4000))
 
 
 @pytest.mark.parametrize("first", [0.1234567890123456, "n" * 60_000], ids=["number", "text"])
@@ -52,11 +52,11 @@ def test_a_row_of_numbers_that_is_too_long_is_refused(first: float | str) -> Non
     """Numbers are never shortened, so fewer columns are the only remedy; the reply says so."""
     row = (first, *(0.1234567890123456 for _ in range(1499)))
     with pytest.raises(StatementRefused, match="too many columns"):
-        fit(answer(row, columns=1500))
+        limit_size(answer(row, columns=1500))
 
 
 def test_an_answer_that_fits_is_unchanged() -> None:
     """A short answer is returned unchanged."""
     short = answer(("a", 1), ("b", 2))
-    assert fit(short) is short
-    assert fit(answer()).rows == ()
+    assert limit_size(short) is short
+    assert limit_size(answer()).rows == ()

@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.decode.coerce import Misfit, as_text, dumps, fit, flatten, learn, loads, variant
+from harvest_source.decode.coerce import (
+    Misfit,
+    as_text,
+    dumps,
+    fit,
+    flatten,
+    infer_type,
+    loads,
+    variant,
+)
 from harvest_source.schema.columns import Type
 
 BEYOND = "1e999999999999999999999"
@@ -177,7 +186,7 @@ def test_numbers_in_json_text_keep_their_value(text: str) -> None:
 def test_a_number_too_large_for_decimal_keeps_its_digits() -> None:
     """An exponent too large for Decimal is kept digit by digit, and unquoted in arrays."""
     assert dumps(parsed(f"[{BEYOND}]")) == f"[{BEYOND}]"
-    assert learn(parsed(BEYOND)) is Type.DECIMAL
+    assert infer_type(parsed(BEYOND)) is Type.DECIMAL
 
 
 def test_a_member_sent_twice_is_kept_twice() -> None:
@@ -214,7 +223,7 @@ def test_objects_flatten_under_the_destinations_names() -> None:
 )
 def test_the_first_value_decides_the_type_of_a_column(sent: str, learned: Type) -> None:
     """A number gives a decimal, as the next may have a fraction; others give their own type."""
-    assert learn(parsed(sent)) is learned
+    assert infer_type(parsed(sent)) is learned
     assert not isinstance(fit(parsed(sent), learned), Misfit)
 
 
