@@ -131,8 +131,8 @@ def compare_values(
         there = {row["id"]: row for row in listed.filter(wanted).select(stored.names).to_pylist()}
         here = select_rows(workspace, table, others, stored.names)
     found = find_values(here, there, stored.names, is_exact=stored.is_exact)
-    undated = frozenset(each.name for each in stored.columns if each.undated)
-    yield from _Builder(table, here, there).build(equal + found.equal, found.differing, undated)
+    silent = frozenset(each.name for each in stored.columns if each.changes_silently)
+    yield from _Builder(table, here, there).build(equal + found.equal, found.differing, silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,16 +198,16 @@ class _Builder:
     there: Rows
 
     def build(
-        self, equal: int, differing: Mapping[Any, Sequence[str]], undated: frozenset[str]
+        self, equal: int, differing: Mapping[Any, Sequence[str]], silent: frozenset[str]
     ) -> Iterator[Comparison]:
         """
         The comparisons of *equal* rows and of those that differ.
 
         Args:
-            undated: Columns in which a row may differ legitimately.
+            silent: Columns in which a row may differ legitimately.
         """
         yield self._build(ALL, equal, equal)
-        sure = {key: some for key, some in differing.items() if not undated.issuperset(some)}
+        sure = {key: some for key, some in differing.items() if not silent.issuperset(some)}
         unsure = {key: some for key, some in differing.items() if key not in sure}
         yield from self._name(sure, "")
         yield from self._name(unsure, UNDATED)

@@ -61,7 +61,7 @@ class Column:
     """Places after the point that the models keep of a decimal; the table here keeps them all."""
     in_seconds: bool = False
     """A duration that Harvest gives in seconds where people count in hours."""
-    undated: bool = False
+    changes_silently: bool = False
     """Harvest may change it without a new ``updated_at``, so that no sync brings the change."""
 
 
@@ -153,7 +153,7 @@ def timestamp(name: str, description: str) -> Column:
     return Column(name, Type.TIMESTAMP, description)
 
 
-def undated(column: Column) -> Column:
+def silently_changing(column: Column) -> Column:
     """
     Declare that Harvest may change *column*, but no money, without a new ``updated_at``.
 
@@ -162,7 +162,7 @@ def undated(column: Column) -> Column:
 
     Unverified against a live account: which columns Harvest changes in this way.
     """
-    return replace(column, undated=True)
+    return replace(column, changes_silently=True)
 
 
 def rows(name: str, description: str, *columns: Column) -> Child:

@@ -17,9 +17,9 @@ from harvest_source.schema.columns import (
     record,
     rows,
     seconds,
+    silently_changing,
     text,
     timestamp,
-    undated,
     values,
 )
 
@@ -28,7 +28,7 @@ TIME_ENTRY = record(
     date("spent_date", "Day worked (user's calendar day)"),
     bigint("user__id", "Who worked: id", of="users"),
     text("user__name", "Who worked: display name at read time"),
-    undated(
+    silently_changing(
         bigint(
             "user_assignment__id",
             "User assignment at read time: user assignment id",
@@ -63,7 +63,7 @@ TIME_ENTRY = record(
     text("project__code", "Project: project code, an empty text or null when unset; undocumented"),
     bigint("task__id", "Task: id", of="tasks"),
     text("task__name", "Task: display name at read time"),
-    undated(
+    silently_changing(
         bigint(
             "task_assignment__id",
             "Task assignment at read time: task assignment id",
@@ -94,9 +94,9 @@ TIME_ENTRY = record(
     decimal("hours_without_timer", "Hours before the running timer was last started"),
     decimal("rounded_hours", "Hours after the account's rounding; reports and invoices use it"),
     text("notes", "Notes"),
-    undated(flag("is_locked", "Locked")),
-    undated(flag("is_explicitly_locked", "Meaning unknown; undocumented")),
-    undated(
+    silently_changing(flag("is_locked", "Locked")),
+    silently_changing(flag("is_explicitly_locked", "Meaning unknown; undocumented")),
+    silently_changing(
         text(
             "locked_reason",
             "Human text, e.g. that the item is invoiced / approved / project archived",
@@ -137,7 +137,7 @@ EXPENSE = record(
     text("expense_category__unit_name", "Category: unit"),
     bigint("user__id", "Who recorded it: id", of="users"),
     text("user__name", "Who recorded it: display name at read time"),
-    undated(
+    silently_changing(
         bigint(
             "user_assignment__id",
             "User assignment at read time: user assignment id",
@@ -164,7 +164,7 @@ EXPENSE = record(
         "User assignment at read time: rate for this person on the project; null where the "
         "role may not see it",
     ),
-    undated(text("receipt__url", "Attachment: download URL")),
+    silently_changing(text("receipt__url", "Attachment: download URL")),
     text("receipt__file_name", "Attachment: file name"),
     bigint("receipt__file_size", "Attachment: bytes"),
     text("receipt__content_type", "Attachment: MIME type"),
@@ -176,10 +176,10 @@ EXPENSE = record(
     flag("billable", "Billable"),
     flag("is_closed", "Approved; deprecated by Harvest"),
     text("approval_status", "Approval state; one of unsubmitted, submitted, approved"),
-    undated(flag("is_locked", "Invoiced, approved, or project/person archived")),
-    undated(flag("is_explicitly_locked", "Meaning unknown; undocumented")),
+    silently_changing(flag("is_locked", "Invoiced, approved, or project/person archived")),
+    silently_changing(flag("is_explicitly_locked", "Meaning unknown; undocumented")),
     flag("is_billed", "Marked invoiced"),
-    undated(text("locked_reason", "Human text")),
+    silently_changing(text("locked_reason", "Human text")),
     date("spent_date", "Date of the expense"),
     timestamp("created_at", "Creation time, UTC"),
     timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
@@ -204,7 +204,7 @@ PROJECT = record(
     flag("cost_budget_include_expenses", "Expenses count"),
     flag("notify_when_over_budget", "Alert on"),
     decimal("over_budget_notification_percentage", "Alert threshold, percent (80.0)"),
-    undated(date("over_budget_notification_date", "Last alert")),
+    silently_changing(date("over_budget_notification_date", "Last alert")),
     flag("show_budget_to_all", "Budget visible to everyone"),
     money("fee", "Fixed fee"),
     text("notes", "Notes"),
@@ -270,10 +270,12 @@ USER = record(
     flag("is_contractor", "Contractor"),
     flag("is_active", "False = archived"),
     seconds("weekly_capacity", "SECONDS per week (126000 = 35 h)"),
-    undated(
+    silently_changing(
         decimal("default_hourly_rate", "Current billable rate; null where the role may not see it")
     ),
-    undated(decimal("cost_rate", "Current cost rate; null where the role may not see it")),
+    silently_changing(
+        decimal("cost_rate", "Current cost rate; null where the role may not see it")
+    ),
     values("roles", "Role NAMES, not ids"),
     values(
         "access_roles",
@@ -282,7 +284,7 @@ USER = record(
         "managed_projects_invoice_manager, client_and_task_manager, "
         "time_and_expenses_manager, estimates_manager, people_manager",
     ),
-    undated(text("avatar_url", "Image URL")),
+    silently_changing(text("avatar_url", "Image URL")),
     text("employee_id", "Employee number; undocumented"),
     flag("calendar_integration_enabled", "Calendar connected; undocumented"),
     text("calendar_integration_source", "Calendar kind; undocumented"),
