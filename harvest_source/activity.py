@@ -63,11 +63,11 @@ class Activity:
         self.on_sent()
 
     def wait_for(self, holder: str) -> None:
-        """Record that *holder* has the warehouse's file open, until :meth:`go_on` is called."""
+        """Record that *holder* has the warehouse's file open, until :meth:`stop_waiting`."""
         with self._lock:
             self._holder = holder
 
-    def go_on(self) -> None:
+    def stop_waiting(self) -> None:
         """Record that the warehouse's file can be used."""
         self.wait_for("")
 

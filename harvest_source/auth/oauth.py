@@ -248,7 +248,7 @@ class _State:
     is_lost: bool = False
 
 
-def check_kept(auth: httpx.Auth, profile: str) -> None:
+def refuse_lost_sign_in(auth: httpx.Auth, profile: str) -> None:
     """
     Refuse a sign-in that is lost when this process ends.
 

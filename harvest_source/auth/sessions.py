@@ -245,7 +245,7 @@ class Sessions:
         if is_late and isinstance(opened, Session):
             opened.client.close()  # Sessions that were already open have been closed, too.
 
-    def give_up(self, account_id: int) -> None:
+    def drop_account(self, account_id: int) -> None:
         """Remove one account from :meth:`account_ids`."""
         with self._lock:
             self._ids = tuple(each for each in self._ids if each != account_id)

@@ -190,7 +190,7 @@ class Vault:
         with self.files.lock(".key"):
             if not self.keys.place.read():
                 self._check_no_key_is_missing(profile, kept)
-            return self.keys.sealing()
+            return self.keys.get_sealing_key()
 
     def _check_no_key_is_missing(self, profile: str, kept: Iterable[Any]) -> None:
         """

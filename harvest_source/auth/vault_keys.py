@@ -306,7 +306,7 @@ class Keys:
             raise unusable
         return None
 
-    def sealing(self) -> Key:
+    def get_sealing_key(self) -> Key:
         """
         The key that seals, created if there is none. The caller must hold the vault's key lock.
 
@@ -335,7 +335,7 @@ class Keys:
         keys = self.place.read()
         if not (isinstance(self.place, VariablePlace) and len(keys) > 1):
             self.place.write([make_key(), *keys])
-        return self.sealing()
+        return self.get_sealing_key()
 
     def end_rotation(self) -> None:
         """

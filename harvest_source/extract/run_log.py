@@ -215,7 +215,7 @@ class RunLog:
             key = table, account_id
             self.rows[key] = self.rows.get(key, 0) + rows
 
-    def keep_rows(self, rows: Mapping[Place, int]) -> None:
+    def reset_rows(self, rows: Mapping[Place, int]) -> None:
         """Count only *rows* as read: the others were discarded and are read again."""
         with self._lock:
             self.rows = {key: rows.get(key, 0) for key in self.rows}

@@ -34,7 +34,7 @@ def open_accounts(run: Run, is_cancelled: Callable[[], bool] = never) -> tuple[i
         if isinstance(session, HarvestError):
             failures.append(session)
             run.run_log.fail("", account_id, session)
-            run.sessions.give_up(account_id)
+            run.sessions.drop_account(account_id)
     if len(failures) == len(account_ids):
         raise failures[0]
     return account_ids

@@ -57,7 +57,7 @@ def load_tables(
             return _load_tables(workspace, on_made, landed, list_sizes)
         except TableRefusedError as error:
             workspace = _without_refused(workspace, error)
-            workspace.run_log.keep_rows(landed)
+            workspace.run_log.reset_rows(landed)
 
 
 def _without_refused(workspace: Workspace, error: TableRefusedError) -> Workspace:
@@ -96,7 +96,7 @@ def _load_tables(
     with closing(extraction.iter_packages(feeds)) as packages:
         for batches in packages:
             makes_tables = builder.has_unmade
-            wanted = replacement.clear_way(batches)
+            wanted = replacement.remove_replaced_rows(batches)
             batches.clear()  # So that rows are released as they are loaded.
             read = _count_rows(wanted)
             chosen = overlap_filter.apply(wanted)
@@ -191,7 +191,7 @@ def load_rereads(
     replacement, chosen = Replacement(workspace), list[Batch]()
     with closing(extraction.iter_packages(wanted)) as packages:
         for batches in packages:
-            chosen += (choose or list)(replacement.clear_way(batches))
+            chosen += (choose or list)(replacement.remove_replaced_rows(batches))
             batches.clear()
             # A load takes as long for a few rows as for thousands, so rows are collected. Batches
             # that replace rows do not wait: the rows that they lack were removed already.

@@ -29,7 +29,7 @@ class Replacement:
     workspace: Workspace
     _refused: set[Place] = field(default_factory=set)
 
-    def clear_way(self, batches: Sequence[Batch]) -> list[Batch]:
+    def remove_replaced_rows(self, batches: Sequence[Batch]) -> list[Batch]:
         """
         Remove the rows that the lists in *batches* no longer have.
 

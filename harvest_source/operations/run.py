@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from harvest_source.api.rate_limit import GENERAL
-from harvest_source.auth.oauth import check_kept
+from harvest_source.auth.oauth import refuse_lost_sign_in
 from harvest_source.auth.sessions import Sessions
 from harvest_source.errors import SignInError
 from harvest_source.extract.run_log import RunLog
@@ -56,6 +56,6 @@ def note_lost_sign_in(run: Run, account_ids: Sequence[int]) -> None:
     """Record as a failure that no later run can sign in, although this one could read."""
     connection = run.settings.connection
     try:
-        check_kept(connection.auth, connection.profile)
+        refuse_lost_sign_in(connection.auth, connection.profile)
     except SignInError as error:
         run.run_log.fail("", account_ids[0], error)

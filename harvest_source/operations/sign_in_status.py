@@ -9,7 +9,7 @@ from typing import Any
 
 from harvest_source.api.http_context import ignore_notice
 from harvest_source.auth.accounts import fetch_accounts
-from harvest_source.auth.oauth import NoPlaceError, NotExchangedError, check_kept
+from harvest_source.auth.oauth import NoPlaceError, NotExchangedError, refuse_lost_sign_in
 from harvest_source.auth.sessions import Owner, Sessions
 from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault import Vault
@@ -193,7 +193,7 @@ def ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
         with sessions.in_use():
             ids = sessions.account_ids()
             owners = tuple((account_id, sessions.open(account_id).owner) for account_id in ids)
-        check_kept(sign_in.auth, report.profile)
+        refuse_lost_sign_in(sign_in.auth, report.profile)
         tokens = sign_in.store.read() if sign_in.store else None
     except NotExchangedError as error:
         if error.is_refused:

@@ -81,7 +81,7 @@ class Warehouse:
         )
         self.file = _build_file(target, clock or SystemClock(), wait_s, self._warn_of_holder)
         with _checked(self.file, stays_open):
-            self._activity.go_on()
+            self._activity.stop_waiting()
             self._folder = PipelineFolder(target, on_warning)
             with as_destination_error(target, lambda: UNTOUCHED):
                 renamed = explain_other_name(target.dataset, lambda: self.dataset)
@@ -238,7 +238,7 @@ class Warehouse:
         """Keep the DuckDB file open, translate failures, and end cleanly on Ctrl-C."""
         kept = self._folder.describe_kept
         with as_destination_error(self.target, kept), self.held(), delaying_interrupts():
-            self._activity.go_on()
+            self._activity.stop_waiting()
             yield
 
     def held(self) -> contextlib.AbstractContextManager[None]:

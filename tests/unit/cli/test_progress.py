@@ -107,7 +107,7 @@ def test_every_phase_is_named() -> None:
             assert "writing" in format_line(board)
     activity.wait_for("duckdb (PID 123)")
     assert "waiting for the file that duckdb (PID 123) holds" in format_line(board)
-    activity.go_on()
+    activity.stop_waiting()
     assert "comparing" in format_line(board)
 
 

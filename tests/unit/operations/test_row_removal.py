@@ -382,7 +382,7 @@ def test_rows_missing_from_a_list_are_removed_before_it_is_loaded(shelf: Shelf) 
     ]
     with shelf.open() as warehouse:
         workspace = build_workspace(warehouse)
-        first, second = Replacement(workspace).clear_way(batches)
+        first, second = Replacement(workspace).remove_replaced_rows(batches)
         assert (first.table, second.state) == (batches[0].table, {"cursor": "c"})
         assert ids(warehouse, "invoice_payments") == [(8, 91)]
         with warehouse.sql() as sql:
@@ -406,8 +406,8 @@ def test_a_package_refused_by_the_guard_is_not_loaded(shelf: Shelf) -> None:
         replacement = Replacement(workspace)
         batch = Batch(PAYMENTS, 7, state=state)
         other = Batch(PAYMENTS, 8, state={"cursor": "c"})
-        assert replacement.clear_way([batch, other]) == [other]
-        assert replacement.clear_way([batch]) == []
+        assert replacement.remove_replaced_rows([batch, other]) == [other]
+        assert replacement.remove_replaced_rows([batch]) == []
         (failure,) = workspace.run_log.failures
         assert isinstance(failure.error, GuardError)
         assert "41 of 42 invoice_payments" in str(failure.error)

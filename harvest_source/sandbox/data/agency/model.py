@@ -57,7 +57,7 @@ Steps = list[tuple[int, float | None]]
 """Amounts by the day number from which they apply, ascending; the first has always applied."""
 
 
-def holding(steps: Steps, day: int) -> float | None:
+def amount_on(steps: Steps, day: int) -> float | None:
     """The amount that applies on *day*; ``None`` without steps."""
     if not steps:
         return None

@@ -16,7 +16,7 @@ from harvest_source.sandbox.data.agency.model import (
     Engagement,
     Hours,
     Staffer,
-    holding,
+    amount_on,
     is_holiday,
 )
 from harvest_source.sandbox.data.entries.work import Work
@@ -68,7 +68,7 @@ class _Sheets:
         """The position of a booking, at the rates that apply on *day*."""
         tasked, staffed = found.tasked[task], found.staffed[person.id]
         rate = _billable_rate(found, person, task, day) if tasked["billable"] else None
-        cost = holding(person.costs, day) if day >= person.costed_from else None
+        cost = amount_on(person.costs, day) if day >= person.costed_from else None
         key = person.id, found.id, task, rate, cost
         at = self.known.get(key)
         if at is None:
@@ -108,7 +108,7 @@ def _billable_rate(found: Engagement, person: Staffer, task: str, day: int) -> f
     staffed = found.staffed[person.id]
     if by == "People" and not staffed["use_default_rates"]:
         return staffed["hourly_rate"]  # type: ignore[no-any-return]
-    return holding(person.rates, day) if by == "People" else None
+    return amount_on(person.rates, day) if by == "People" else None
 
 
 def _is_budgeted(found: Engagement, assignment_id: int, task: str) -> bool:
