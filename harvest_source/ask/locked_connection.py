@@ -2,9 +2,9 @@
 A DuckDB connection that can read one warehouse file and nothing else.
 
 Read-only mode alone does not ensure that: on DuckDB 1.4.5 and 1.5.6, ``COPY ... TO`` overwrote the
-open file, and ``read_blob`` read it. So external access, extensions, secrets and Python objects are
-switched off when connecting, the file system once the file is open, and finally the configuration
-is locked.
+open file, and ``read_blob`` read it. So extensions, secrets and Python objects are switched off
+when connecting, external access and the file system once the file is open, and finally the
+configuration is locked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import duckdb
 from harvest_source.sql.maintenance import quote
 
 SETTINGS: Final[dict[str, Any]] = {
-    "enable_external_access": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
     "allow_community_extensions": False,
@@ -26,7 +25,9 @@ SETTINGS: Final[dict[str, Any]] = {
     "allow_persistent_secrets": False,
     "python_enable_replacements": False,
     "python_scan_all_frames": False,
-    # Nothing is written to disk: a query that does not fit into memory fails.
+    # Nothing is written to disk: a query that does not fit into memory fails. With a folder, DuckDB
+    # would complain of the file system and not of the memory.
+    "temp_directory": "",
     "max_temp_directory_size": "0B",
 }
 
@@ -78,16 +79,19 @@ def _connect(
 
     DuckDB names a database after its file. If a schema has the same name, as with
     ``harvest.duckdb``, its table names would be ambiguous. Then the database is attached under
-    another name, and external access is switched off only once it is open.
+    another name. External access is switched off only once the file is open: before, it could not
+    be attached, and DuckDB would refuse the setting of its temporary folder.
     """
     config = SETTINGS | limits
-    if path.stem.lower() not in {*_TAKEN, *(each.lower() for each in schemas)}:
-        return duckdb.connect(str(path), read_only=True, config=config)
-    del config["enable_external_access"]
-    connection = duckdb.connect(":memory:", config=config)
+    is_clear = path.stem.lower() not in {*_TAKEN, *(each.lower() for each in schemas)}
+    if is_clear:
+        connection = duckdb.connect(str(path), read_only=True, config=config)
+    else:
+        connection = duckdb.connect(":memory:", config=config)
     try:
-        place = str(path).replace("'", "''")
-        connection.execute(f"ATTACH '{place}' AS {_RENAMED} (READ_ONLY); USE {_RENAMED}")
+        if not is_clear:
+            place = str(path).replace("'", "''")
+            connection.execute(f"ATTACH '{place}' AS {_RENAMED} (READ_ONLY); USE {_RENAMED}")
         connection.execute("SET enable_external_access = false")
     except duckdb.Error:
         connection.close()

@@ -59,6 +59,15 @@ def test_statements_that_exceed_limits_are_stopped(warehouse: Path, sql: str) ->
     assert find_workers() == before
 
 
+@pytest.mark.parametrize("stem", ["warehouse", "harvest"])
+def test_a_query_beyond_its_memory_says_so(tmp_path: Path, stem: str) -> None:
+    """A sort that does not fit is about memory, not about what may be read."""
+    path = make_warehouse(tmp_path / "made.duckdb").rename(tmp_path / f"{stem}.duckdb")
+    runner = Runner(path, limits=Limits(memory_mb=100))
+    with pytest.raises(QueryFailed, match="needs more memory"):
+        runner.query("SELECT range FROM range(300000000) ORDER BY hash(range)")
+
+
 def test_query_workers_receive_no_credentials(
     warehouse: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ def test_a_file_may_be_named_like_a_schema(tmp_path: Path, stem: str) -> None:
         assert ask(path, reach, sql="SELECT COUNT(*) FROM harvest.clients").rows == ((2,),)
     ordinary = EXAMPLE.write(tmp_path / "ordinary.duckdb")
     assert read_settings(path) == read_settings(ordinary)
+    assert ("enable_external_access", "false") in read_settings(ordinary)
     with open_locked(path, ("harvest",), memory_mb=100, threads=1) as connection:
         for statement in (
             "SET enable_external_access = true",
@@ -190,6 +191,6 @@ def read_settings(path: Path) -> list[Any]:
     with open_locked(path, ("harvest",), memory_mb=100, threads=1) as connection:
         found: list[Any] = connection.execute(
             "SELECT name, value FROM duckdb_settings() WHERE name IN (SELECT unnest(?)) ORDER BY 1",
-            [[*SETTINGS, "disabled_filesystems", "lock_configuration"]],
+            [[*SETTINGS, "enable_external_access", "disabled_filesystems", "lock_configuration"]],
         ).fetchall()
     return found
