@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from harvest_source.ask.statement_guard import Relation
+from harvest_source.schema.columns import LOAD_ID
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.maintenance import quote
 
@@ -48,8 +49,11 @@ def have_all_entries(connection: Any, dataset: str, relations: Iterable[Relation
     Whether the mart of time entries can replace the table in answers.
 
     It must have been built after the last sync and have as many rows as the table: models may be
-    built for only some accounts.
+    built for only some accounts. No row may be of a load after that sync: ``verify --fix``, plain
+    dlt and a sync that was killed load rows without a row in ``sync_runs``.
     """
+    import duckdb
+
     schema = find_schema(dataset)
     wanted = {
         Relation(schema, ENTRIES),
@@ -60,9 +64,15 @@ def have_all_entries(connection: Any, dataset: str, relations: Iterable[Relation
     if not wanted <= {*relations}:
         return False
     marts, tables = quote(schema), quote(dataset)
-    (found,) = connection.execute(
-        f"SELECT (SELECT MAX(started_at) FROM {marts}.{SYNCS}) = "  # noqa: S608
-        f"(SELECT MAX(started_at) FROM {tables}.{SYNC_RUNS}) AND "
-        f"(SELECT COUNT(*) FROM {marts}.{ENTRIES}) = (SELECT COUNT(*) FROM {tables}.time_entries)"
-    ).fetchone()
+    try:
+        (found,) = connection.execute(
+            f"SELECT (SELECT MAX(started_at) FROM {marts}.{SYNCS}) = "  # noqa: S608
+            f"(SELECT MAX(started_at) FROM {tables}.{SYNC_RUNS}) AND "
+            f"(SELECT COUNT(*) FROM {marts}.{ENTRIES}) = "
+            f"(SELECT COUNT(*) FROM {tables}.time_entries) AND "
+            f"(SELECT MAX(CAST({LOAD_ID} AS DOUBLE)) FROM {tables}.time_entries) <= "
+            f"(SELECT MAX(CAST({LOAD_ID} AS DOUBLE)) FROM {tables}.{SYNC_RUNS})"
+        ).fetchone()
+    except (duckdb.BinderException, duckdb.ConversionException):
+        return False  # A column was dropped by hand, or an id is not one of dlt's.
     return bool(found)

@@ -105,7 +105,8 @@ _TABLES: Final = (
        CAST(CASE WHEN range % 7 > 0 THEN 100 END AS DECIMAL(38, 9)) AS billable_rate,
        CAST(NULL AS VARCHAR) AS external,
        false AS is_billed, CASE WHEN range % 2 = 0 THEN 'a note' END AS notes,
-       TIMESTAMPTZ '2026-02-01 10:00:00+00' AS updated_at FROM range(40)""",
+       TIMESTAMPTZ '2026-02-01 10:00:00+00' AS updated_at, '1769940000.5' AS _dlt_load_id
+       FROM range(40)""",
     """CREATE TABLE harvest.clients AS SELECT 1000001 AS account_id, range AS id,
        'Client ' || range AS name, range % 2 = 0 AS is_active, 'EUR' AS currency FROM range(5)""",
     """CREATE TABLE harvest.invoices AS SELECT 1000001 AS account_id, range AS id,
@@ -120,7 +121,8 @@ _TABLES: Final = (
 MODELS_OF_ENTRIES: Final = (
     """CREATE TABLE harvest.sync_runs AS SELECT TIMESTAMPTZ '2026-02-01 10:00:00+00' AS started_at,
        TIMESTAMPTZ '2026-02-01 10:01:00+00' AS ended_at, 'ok' AS status, 5 AS requests,
-       '{"time_entries": {"accounts": {"1000001": {"rows": 40}}}}' AS tables, '[]' AS errors""",
+       '{"time_entries": {"accounts": {"1000001": {"rows": 40}}}}' AS tables, '[]' AS errors,
+       '1769940000.5' AS _dlt_load_id""",
     """CREATE TABLE harvest_models.harvest__sync_health AS
        SELECT CAST(started_at AS TIMESTAMP) AS started_at FROM harvest.sync_runs""",
     """CREATE TABLE harvest_models.harvest__time_entries AS SELECT account_id, id AS time_entry_id,

@@ -60,17 +60,22 @@ def test_table_and_model_give_the_same(connection: duckdb.DuckDBPyConnection, by
 @pytest.mark.parametrize(
     "change",
     [
-        "INSERT INTO harvest.sync_runs SELECT now(), now(), 'ok', 1, '{}', '[]'",
+        "INSERT INTO harvest.sync_runs SELECT now(), now(), 'ok', 1, '{}', '[]', '1769940000.5'",
         "DELETE FROM harvest.time_entries WHERE id = 3",
         "DROP TABLE harvest_models.harvest__sync_health",
         "DROP TABLE harvest.sync_runs",
         "DELETE FROM harvest_models.harvest__sync_health",
+        "UPDATE harvest.time_entries SET hours = 9, _dlt_load_id = '1769940001.25' WHERE id = 3",
+        "UPDATE harvest.time_entries SET _dlt_load_id = '10769940000.5' WHERE id = 3",
+        "UPDATE harvest.time_entries SET _dlt_load_id = 'by hand' WHERE id = 3",
+        "ALTER TABLE harvest.sync_runs DROP COLUMN _dlt_load_id",
+        "ALTER TABLE harvest.time_entries DROP COLUMN _dlt_load_id",
     ],
 )
 def test_a_model_that_may_be_older_is_not_read(
     connection: duckdb.DuckDBPyConnection, change: str
 ) -> None:
-    """After a sync or a removal, or if the model's age is unknown, the table answers."""
+    """After a sync, a removal or a load without a sync, or at an unknown age, the table answers."""
     build_models(connection)
     connection.execute(change)
     assert ask(connection, "person").tables == TABLE
