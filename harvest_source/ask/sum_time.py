@@ -9,6 +9,7 @@ from typing import Final
 from harvest_source.ask.catalog import Catalog, Table
 from harvest_source.ask.filters import Built, Filter, build_where, join_where
 from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.sql.maintenance import quote
 
 PERIODS: Final = ("day", "week", "month")
@@ -152,6 +153,10 @@ class SumTime:
         keys: list[str] = []
         shown: list[str] = []
         names: list[str] = []
+        if not GROUPS.keys().isdisjoint(self.by) and entries.has(ACCOUNT_ID):
+            # Two accounts may use the same id.
+            keys.append(entries.quote(ACCOUNT_ID))
+            shown.append(keys[-1])
         for each in self.by:
             if each in PERIODS:
                 keys.append(f"date_trunc('{each}', {entries.quote('spent_date')})")

@@ -95,3 +95,26 @@ def test_filters_may_use_names_of_the_table_or_the_model(
     assert ask(connection, where=("external=null",)).tables == TABLE
     with pytest.raises(StatementRefused, match="no column"):
         ask(connection, where=("nothing=1",))
+
+
+@pytest.mark.parametrize("has_model", [False, True])
+@pytest.mark.parametrize(("by", "key"), [("client", 4), ("project", 1), ("person", 2), ("task", 3)])
+def test_two_accounts_may_use_the_same_ids(
+    connection: duckdb.DuckDBPyConnection, by: str, key: int, has_model: bool
+) -> None:
+    """Records of two accounts that have the same id are summed separately."""
+    connection.execute(
+        "INSERT INTO harvest.time_entries SELECT * REPLACE (1000002 AS account_id, 2 * hours AS "
+        "hours) FROM harvest.time_entries"
+    )
+    if has_model:
+        build_models(connection)
+    found = ask(connection, by)
+    names = [name for name, _ in found.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in found.rows if key in row]
+    hours = {
+        account: sum(float(row["hours"]) for row in rows if row["account_id"] == account)
+        for account in (1000001, 1000002)
+    }
+    assert hours[1000002] == 2 * hours[1000001] > 0
+    assert ask(connection, "week").columns[0][0] == "week"
