@@ -40,8 +40,11 @@ _OF_MODEL: Final = {
 }
 """Columns whose name in the model differs from the table's. A filter may use either name."""
 
-_MONEY: Final = "DECIMAL(18, 6)"
-"""Products of two decimal(38,9) overflow; products of this type have 36 digits."""
+_MONEY: Final = "DECIMAL(38, 9)"
+"""
+Products have 20 digits before the point. Those of two narrower decimals have 18 digits in all, of
+which 12 were decimals: DuckDB refused the amount of an entry from a million on.
+"""
 
 _SUMS: Final = (
     ("entries", (), "COUNT(*)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,18 @@ def test_two_accounts_may_use_the_same_ids(
     }
     assert hours[1000002] == 2 * hours[1000001] > 0
     assert ask(connection, "week").columns[0][0] == "week"
+
+
+@pytest.mark.parametrize("has_model", [False, True])
+def test_amounts_of_entries_may_be_large(
+    connection: duckdb.DuckDBPyConnection, has_model: bool
+) -> None:
+    """In currencies with small units an entry is worth millions; no digit is lost."""
+    rate = "1234567890.12"
+    connection.execute(f"UPDATE harvest.time_entries SET billable_rate = {rate}, billable = true")
+    if has_model:
+        build_models(connection)
+    found = ask(connection, where=("id=7",))
+    names = [name for name, _ in found.columns]
+    (row,) = (dict(zip(names, each, strict=True)) for each in found.rows)
+    assert Decimal(row["amount"]) == Decimal("7.5") * Decimal(rate)
