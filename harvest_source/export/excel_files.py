@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pyarrow as pa
@@ -27,6 +28,13 @@ _FIRST_DAY: Final = date(1900, 3, 1)
 """Excel has no days before 1900, and it counts a 29 February 1900 that never existed."""
 
 _SHEET_NAME: Final = 31
+
+_OPTIONS: Final = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
 
 
 def write_excel(
@@ -50,22 +58,25 @@ def write_excel(
 
     Raises:
         ConfigError: The extra is not installed.
+        OSError: The file cannot be written.
     """
     try:
         import xlsxwriter
+        from xlsxwriter.exceptions import FileCreateError
     except ImportError as error:
         msg = "Excel files need the extra excel: pip install 'harvest-source[excel]'"
         raise ConfigError(msg) from error
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with xlsxwriter.Workbook(str(path), options) as book:
-        sheet = _Sheet(book, book.add_worksheet(path.stem.split(".")[0][:_SHEET_NAME]))
-        for batch in batches:
-            sheet.write(batch)
+    try:
+        # The library's own temporary files would stay, with the rows, if the workbook fails.
+        with (
+            TemporaryDirectory(prefix="harvest-source-") as rows,
+            xlsxwriter.Workbook(str(path), {**_OPTIONS, "tmpdir": rows}) as book,
+        ):
+            sheet = _Sheet(book, book.add_worksheet(path.stem.split(".")[0][:_SHEET_NAME]))
+            for batch in batches:
+                sheet.write(batch)
+    except FileCreateError as error:  # It is no OSError, and has the system's as its argument.
+        raise OSError(*error.args[0].args) from error
     if sheet.cuts:
         on_cut(sheet.cuts)
     return sheet.rows

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import gc
+import tempfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -65,3 +68,20 @@ def test_a_long_text_is_cut(tmp_path: Path) -> None:
     """A cell holds 32,767 characters; the last one shows that there are more."""
     (cell,) = write(tmp_path, ["x" * 40_000], pa.string())
     assert (len(cell.value), cell.value[-1]) == (LONGEST_TEXT, "…")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_file_that_cannot_be_written_is_an_error_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library's own error is none, and would end the export with a traceback."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    path = tmp_path / "missing" / "table.xlsx"
+    with pytest.raises(OSError, match="No such file") as caught:
+        write_excel(path, [pa.table({"value": [1]})])
+    assert caught.value.errno == errno.ENOENT
+    assert not list(temporary.iterdir()), "rows stayed in a temporary file"
+    del caught
+    gc.collect()  # The library leaves its files open.
