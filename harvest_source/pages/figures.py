@@ -25,7 +25,8 @@ def read_hours(marts: Marts, filters: Filters) -> Row:
     where, values = filters.where("spent_date", client=True, person=True, money=True)
     text = (
         f"SELECT {_number('COALESCE(SUM(hours), 0)')}, "
-        f"{_number('COALESCE(SUM(billable_hours), 0)')}, COUNT(DISTINCT user_id) "
+        f"{_number('COALESCE(SUM(billable_hours), 0)')}, "
+        "COUNT(DISTINCT (account_id, user_id)) "
         f"FROM {marts.mart('hours_daily')} WHERE {where}"
     )
     (row,) = marts.rows(text, values, ("hours", "billable", "people"))
@@ -146,13 +147,16 @@ def read_ageing(marts: Marts, filters: Filters) -> list[Row] | None:
         return None
     where, values = filters.where(client=True, money=True)
     text = (
-        "SELECT currency, bucket, bucket_order, client_name, SUM(invoices), "
-        f"{_number('SUM(due_amount)')}, MIN(oldest_due_date) "
+        "SELECT account_id, client_id, currency, bucket, bucket_order, MAX(client_name), "
+        f"SUM(invoices), {_number('SUM(due_amount)')}, MIN(oldest_due_date) "
         f"FROM {marts.mart('receivables_ageing')} WHERE {where} "
-        "GROUP BY currency, bucket, bucket_order, client_name "
-        "ORDER BY currency, bucket_order, client_name"
+        "GROUP BY account_id, client_id, currency, bucket, bucket_order "
+        "ORDER BY currency, bucket_order, 6, account_id, client_id"
     )
-    columns = ("currency", "bucket", "order", "client", "invoices", "due", "oldest_due_date")
+    columns = (
+        *("account_id", "client_id", "currency", "bucket", "order", "client"),
+        *("invoices", "due", "oldest_due_date"),
+    )
     return marts.rows(text, values, columns)
 
 

@@ -27,6 +27,8 @@ def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] =
     """
     Append the id to names that several records share, because a chart tells bars apart by name.
 
+    Records of two accounts may share the id as well: then the account is appended, too.
+
     Args:
         name: The column of the name.
         key: The column of the id.
@@ -36,12 +38,16 @@ def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] =
     for row in rows:
         place = tuple(row[each] for each in (name, *within))
         known.setdefault(place, set()).add((row["account_id"], row[key]))
-    return [
-        {**row, name: f"{row[name]} ({row[key]})"}
-        if len(known[tuple(row[each] for each in (name, *within))]) > 1
-        else row
-        for row in rows
-    ]
+
+    def rename(row: Row) -> Row:
+        records = known[tuple(row[each] for each in (name, *within))]
+        if len(records) == 1:
+            return row
+        is_shared = sum(found == row[key] for _, found in records) > 1
+        account = f", account {row['account_id']}" if is_shared else ""
+        return {**row, name: f"{row[name]} ({row[key]}{account})"}
+
+    return [rename(row) for row in rows]
 
 
 NEEDED: Final = (

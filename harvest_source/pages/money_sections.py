@@ -97,7 +97,8 @@ def build_ageing(page: Page) -> Section:
         )
     }
     overdue = sorted(
-        (row for row in found if row["order"] > 0), key=lambda row: (-row["order"], -row["due"])
+        (row for row in tell_apart(found, "client", "client_id") if row["order"] > 0),
+        key=lambda row: (-row["order"], -row["due"]),
     )
     table = Table(
         ("Client", "Overdue, days", "Invoices", "Due", "Currency", "Oldest due date"),

@@ -201,6 +201,31 @@ def test_two_records_with_the_same_name_are_two_bars(made: MadeMarts, open_page:
     assert {"Retainer (1), Alder", "Retainer (2), Alder"} <= set(names(BUILDERS["budgets"](page)))
 
 
+def test_two_accounts_may_use_the_same_ids(made: MadeMarts, open_page: OpenPage) -> None:
+    """People and clients of two accounts with the same id and name are counted and shown apart."""
+    for account in (7, 8):
+        made.add(
+            "hours_daily",
+            {"account_id": account, "user_id": 11, "spent_date": DAY, "hours": 1},
+        )
+        made.add(
+            "receivables_ageing",
+            {"account_id": account, "client_id": 1, "client_name": "Alder", "currency": "EUR"},
+            bucket="1-30",
+            bucket_order=1,
+            invoices=1,
+            due_amount=10 * account,
+        )
+    page = open_page()
+    assert figures.read_hours(page.marts, page.filters)["people"] == 2
+    table = BUILDERS["ageing"](page).table
+    assert table is not None
+    assert [(row[0], row[2], row[3]) for row in table.rows] == [
+        ("Alder (1, account 8)", "1", "80.00"),
+        ("Alder (1, account 7)", "1", "70.00"),
+    ]
+
+
 def test_a_budget_says_when_it_runs_out(made: MadeMarts, open_page: OpenPage) -> None:
     """Money has its currency, hours are hours; a budget without an amount is named, not drawn."""
     same = {"client_name": "Alder", "currency": "EUR", "is_archived": False, "weekly_use": 10}
