@@ -96,11 +96,14 @@ class GetRecord:
         return Built(sql, (self.id,), (table.relation,))
 
 
+_PERSON: Final = "TRIM(COALESCE(first_name, '') || ' ' || COALESCE(last_name, ''))"
+"""The name of a person, who may lack one of the two. Words in lower case are columns."""
+
 NAMED: Final = (
     ("client", "clients", "name"),
     ("project", "projects", "name"),
     ("project", "projects", "code"),
-    ("person", "users", "first_name || ' ' || last_name"),
+    ("person", "users", _PERSON),
     ("person", "users", "email"),
     ("task", "tasks", "name"),
 )
@@ -119,7 +122,7 @@ class FindNames:
         tables: list[Relation] = []
         for kind, name, expression in NAMED:
             table = catalog.get(name)
-            label = "first_name || ' ' || last_name" if name == "users" else "name"
+            label = _PERSON if name == "users" else "name"
             wanted = re.findall(r"[a-z_]+", f"account_id id {label} {expression}")
             if table is None or not table.has(*wanted):
                 continue
