@@ -29,6 +29,7 @@ _NO_VALUE: Final = (
     "A value, of a filter or an id, does not fit its column. Dates look like 2026-01-31. "
     "The types: describe_table, or harvest-source tables."
 )
+_TOO_LARGE: Final = "A value of the answer is too large. Cast it to text: CAST(x AS VARCHAR)."
 _OVERHEAD_MB: Final = 1024
 """Address space in addition to DuckDB's memory: libraries, stacks, the answer."""
 
@@ -70,6 +71,9 @@ def answer(request: Request, open_file: Callable[[Request], Any] | None = None) 
             return Reply(error=_NO_VALUE, error_kind=REFUSED)
         kind, message = explain_failure(Path(request.path), error)
         return Reply(error=message, error_kind=kind)
+    except OverflowError:
+        # Python has no such value, as of intervals of millions of years.
+        return Reply(error=_TOO_LARGE, error_kind=FAILED)
     except MemoryError:
         return Reply(error="The query needs more memory than it may use.", error_kind=FAILED)
 

@@ -68,6 +68,14 @@ def test_a_query_beyond_its_memory_says_so(tmp_path: Path, stem: str) -> None:
         runner.query("SELECT range FROM range(300000000) ORDER BY hash(range)")
 
 
+def test_a_value_that_python_does_not_have_is_explained(runner: Runner) -> None:
+    """The message is about the value, not about limits, and its remedy works."""
+    with pytest.raises(QueryFailed, match="is too large"):
+        runner.query("SELECT to_days(2147483647)")
+    answer = runner.query("SELECT CAST(to_days(2147483647) AS VARCHAR)")
+    assert answer.rows == (("2147483647 days",),)
+
+
 def test_query_workers_receive_no_credentials(
     warehouse: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
