@@ -51,14 +51,17 @@ def explain_unreadable(error: ConfigurationException) -> str:
 
 def check_folder_access() -> None:
     """
-    Refuse settings files in folders that this user cannot access: dlt would ignore them silently.
+    Refuse settings that dlt would ignore silently: in a folder that this user cannot access, or
+    under a name that is not a file.
+
+    Without the file, ``exclude`` would not apply, for example, and the columns would be loaded.
 
     Raises:
-        ConfigError: There is such a folder; the message names it.
+        ConfigError: There is such a folder or name; the message names it.
     """
     for path in iter_config_files():
         try:
-            path.stat()
+            mode = path.stat().st_mode
         except PermissionError as error:
             msg = (
                 f"{path.parent} cannot be read ({error.strerror}), and it may contain settings. "
@@ -67,7 +70,26 @@ def check_folder_access() -> None:
             )
             raise ConfigError(msg) from error
         except OSError:
-            continue  # The file does not exist, or reading it will report the error.
+            mode = 0  # The file does not exist, or reading it will report the error.
+        if what := _describe_other(path, mode):
+            msg = (
+                f"{path} {what}, so no settings are read from there. Put the file there, or remove "
+                "what is in its place."
+            )
+            raise ConfigError(msg)
+
+
+def _describe_other(path: Path, mode: int) -> str:
+    """What is at the place of a settings file instead of one; empty if it is a file or nothing."""
+    if not mode:
+        if path.is_symlink():
+            return "is a link to a file that does not exist"
+        return f"cannot exist: {path.parent} is not a folder" if path.parent.is_file() else ""
+    if stat.S_ISDIR(mode):
+        # Docker makes a folder in place of a file that is to be mounted and does not exist.
+        return "is a folder"
+    # A link to /dev/null, a character device, is a usual way to have no settings.
+    return "" if stat.S_ISREG(mode) or stat.S_ISCHR(mode) else "is not a file"
 
 
 def iter_open_secrets() -> Iterator[str]:

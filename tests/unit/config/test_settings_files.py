@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dlt.common.configuration.providers.toml import TomlProviderReadException
 
-from harvest_source.config.settings_files import explain_unreadable
+from harvest_source.config.settings_files import check_folder_access, explain_unreadable
+from harvest_source.errors import ConfigError
+from tests.support.dlt_project import enter_project
 
 SECRET = "1.pt.secret"
 TEXT = f'[sources.harvest.credentials]\naccess_token = "{SECRET}"\n# Zürich\n'
@@ -45,3 +49,45 @@ def test_an_unreadable_file_is_named_by_its_path(tmp_path: Path, content: bytes,
 def test_an_error_without_an_unreadable_file_is_unchanged(tmp_path: Path) -> None:
     """If all files are readable, dlt's own message remains."""
     assert explain_unreadable(refuse(tmp_path / "absent.toml")) == ""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which dlt looks for settings files, until the test ends."""
+    with enter_project(tmp_path):
+        yield tmp_path
+
+
+def put_in_place(path: Path, what: str) -> None:
+    """Put something at the place of a settings file."""
+    path.parent.mkdir()
+    if what == "folder":
+        path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "loop":
+        path.symlink_to(path.name)
+    elif what == "lost":
+        path.symlink_to("/nowhere/config.toml")
+    elif what == "null":
+        path.symlink_to(os.devnull)
+    else:
+        path.parent.rmdir()
+        path.parent.write_text(TEXT)
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "loop", "lost", "file above"])
+@pytest.mark.parametrize("name", ["config.toml", "secrets.toml"])
+def test_a_settings_file_that_is_none_is_refused(folder: Path, name: str, what: str) -> None:
+    """dlt takes it for a missing file: ``exclude`` would not apply, and salaries be loaded."""
+    path = folder / ".dlt" / name
+    put_in_place(path, what)
+    with pytest.raises(ConfigError, match="no settings are read from there") as caught:
+        check_folder_access()
+    assert str(path.parent) in str(caught.value)
+
+
+def test_a_link_to_the_null_device_is_an_empty_file(folder: Path) -> None:
+    """It is a usual way to say that there are no settings."""
+    put_in_place(folder / ".dlt" / "config.toml", "null")
+    check_folder_access()
