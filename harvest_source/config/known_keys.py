@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import SCOPE_KEYS
-from harvest_source.dlt_internals import iter_config_sections
+from harvest_source.dlt_internals import iter_config_sections, iter_config_values
 from harvest_source.errors import ConfigError, printable
 from harvest_source.schema.endpoints import BY_NAME
 
@@ -26,7 +26,13 @@ _MAPPINGS: Final = frozenset({"issuer_scopes", "issuer_profiles"})
 _OF_DLT: Final = frozenset({"schema", "extract", "normalize", "load", "data_writer", *BY_NAME})
 """Sections below ours that dlt itself reads, for the source and for each resource."""
 
-_MISTAKEN_SECTIONS: Final = (("source", "harvest"), ("sources", "harvest_source"), ("harvest",))
+_MISTAKEN_SECTIONS: Final = (
+    ("source", "harvest"),
+    ("sources", "harvest_source"),
+    ("sources", "Harvest"),
+    ("Sources", "Harvest"),
+    ("harvest",),
+)
 """Sections that users mistake for ours."""
 
 _MISTAKEN_PREFIXES: Final = ("SOURCE__HARVEST__", "SOURCES_HARVEST_", "SOURCES__HARVEST_SOURCE__")
@@ -41,6 +47,7 @@ def check_keys() -> None:
     Raises:
         ConfigError: Names the key, its place, and the nearest key that exists.
     """
+    _check_sections()
     for where, path in (*_iter_unknown_keys(), *_iter_unknown_variables()):
         raise ConfigError(_explain_unknown(where, path))
     for sections in _MISTAKEN_SECTIONS:
@@ -48,8 +55,11 @@ def check_keys() -> None:
             msg = f"[{'.'.join(sections)}] in {place} is not read. Rename it to [sources.harvest]."
             raise ConfigError(msg)
     for name in sorted(os.environ):
-        if name.startswith(_MISTAKEN_PREFIXES):
-            msg = f"{printable(name)} is not read. Our variables begin with {_PREFIX}"
+        if _is_mistaken(name):
+            msg = (
+                f"{printable(name)} is not read. Our variables begin with {_PREFIX}, in capitals "
+                "and without blanks."
+            )
             raise ConfigError(msg)
 
 
@@ -81,6 +91,26 @@ def check_given(overrides: Mapping[str, Any]) -> None:
                 raise ConfigError(_explain_unknown("given in Python", (name, str(key))))
 
 
+def _check_sections() -> None:
+    """
+    Refuse a value in place of our section or of its credentials: nothing would be read from it.
+
+    Raises:
+        ConfigError: Names the place, and never repeats the value, which may be a token.
+    """
+    for path in (("sources", "harvest"), ("sources", "harvest", _CREDENTIALS_KEY)):
+        for value, key, provider in iter_config_values(path[-1], *path[:-1]):
+            if isinstance(value, Mapping) or not str(value).strip():
+                continue
+            inner = _PREFIX + ("CREDENTIALS__ACCESS_TOKEN" if len(path) > 2 else "ACCOUNT_ID")
+            msg = (
+                f"{key} in {provider} is a value, and nothing is read from it. It has to be a "
+                f"section, [{'.'.join(path)}], with keys below it; in the environment each key has "
+                f"a variable of its own, such as {inner}."
+            )
+            raise ConfigError(msg)
+
+
 def _iter_unknown_keys() -> Iterator[tuple[str, tuple[str, ...]]]:
     for place, section in iter_config_sections("sources", "harvest"):
         for path in _iter_paths(section):
@@ -104,6 +134,18 @@ def _iter_unknown_variables() -> Iterator[tuple[str, tuple[str, ...]]]:
             # A scope must be complete and in one place, so it is not read from variables.
             if not _is_known(path) or path[0] == "scopes":
                 yield f"in the environment ({printable(name)})", path
+
+
+def _is_mistaken(name: str) -> bool:
+    """Whether a variable looks like ours but has a name that is not read."""
+    if name.startswith(_PREFIX):
+        return False
+    spelt = name.strip().upper()
+    if spelt.startswith((_PREFIX, *_MISTAKEN_PREFIXES)):
+        return True
+    # SOURCES__HARVEST_EXCLUDE. Other sources may be called harvest_..., so the key must be ours.
+    path = tuple(spelt.removeprefix(_PREFIX[:-1]).lower().split("__"))
+    return spelt.startswith(_PREFIX[:-1]) and path[-1] in _find_siblings(path)
 
 
 def _is_known(path: tuple[str, ...]) -> bool:
