@@ -24,7 +24,7 @@ DEFAULTS = {
     # Rows left in the staging tables would be written to the database file a second time.
     "LOAD__TRUNCATE_STAGING_DATASET": "true",
 }
-"""Default settings of dlt and Arrow; environment variables that are already set win."""
+"""Default settings of dlt and Arrow; environment variables that are set and not blank win."""
 
 NOISE = (
     # From dlt's merge through SQLAlchemy, which does the right thing despite the warning.
@@ -44,7 +44,8 @@ if sys.platform == "linux":
 def main() -> None:
     """Run the command line and exit with one of the codes listed in the README."""
     for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
+        if not os.environ.get(name, "").strip():
+            os.environ[name] = value
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
     compile_methods_lazily()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from harvest_source.cli.json_log import JsonLog
 from harvest_source.cli.layout import lay_out
+from harvest_source.errors import ConfigError, printable
 from harvest_source.notices import Notice
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ _PIPE_WIDTH: Final = 160
 
 _UNBOUNDED: Final = 10_000
 """A width in characters that every table fits into."""
+
+_LOG_LEVEL: Final = "RUNTIME__LOG_LEVEL"
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _COLOURS: Final[Mapping[str, str]] = {
     "ok": "green",
@@ -89,9 +93,25 @@ def print_text(mark: str, text: str) -> None:
     print(lay_out(mark, text, _open_rich().width) if sys.stdout.isatty() else f"{mark}: {text}")
 
 
+def check_log_level() -> None:
+    """
+    Refuse a level of dlt's log that does not exist, such as ``info``: dlt raises a ``ValueError``.
+
+    Raises:
+        ConfigError: Names the variable and the levels.
+    """
+    level = os.environ.get(_LOG_LEVEL)
+    if level is not None and level not in logging.getLevelNamesMapping():
+        msg = (
+            f"{_LOG_LEVEL} is {printable(level, limit=40)!r}, and dlt's log has no such level. Set "
+            f"it to {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}, in capitals, or unset it."
+        )
+        raise ConfigError(msg)
+
+
 def log_to_stderr() -> None:
     """Let dlt and this package log to stderr, for ``--debug``."""
-    os.environ["RUNTIME__LOG_LEVEL"] = "INFO"
+    os.environ[_LOG_LEVEL] = "INFO"
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     # At DEBUG httpcore logs request headers, and with them the access token.
     logging.getLogger("httpcore").setLevel(logging.INFO)

@@ -13,7 +13,7 @@ import click
 
 from harvest_source.api.rate_limit import LimiterMaker, build_general_limiter
 from harvest_source.auth.profiles import check_profile
-from harvest_source.cli.console import Console, log_to_stderr
+from harvest_source.cli.console import Console, check_log_level, log_to_stderr
 from harvest_source.cli.json_log import JSON, OPTION
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.exit_codes import ExitCode
@@ -66,6 +66,7 @@ class Context:
             self.profile = check_profile(profile)
         if self.debug:
             log_to_stderr()
+        check_log_level()
 
 
 def common_options(function: F) -> F:

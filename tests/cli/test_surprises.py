@@ -23,6 +23,7 @@ from tests.support.command import (
     build_environment,
     build_settings,
     clean_environment,
+    run_interpreter,
     start_command,
 )
 
@@ -63,6 +64,22 @@ def test_a_bug_is_json_too(broken: Run) -> None:
     assert done.code == 1
     assert done.json["errors"][0]["type"] == "ZeroDivisionError"
     assert done.err == ""
+
+
+@pytest.mark.parametrize("level", ["info", "20", "VERBOSE"])
+def test_a_log_level_that_dlt_lacks_is_refused(folder: Path, level: str) -> None:
+    """dlt raises a ``ValueError``, which was reported as a bug; the message has the levels."""
+    done = run_interpreter("status", folder=folder, settings={"RUNTIME__LOG_LEVEL": level})
+    assert done.code == 2
+    assert f"RUNTIME__LOG_LEVEL is '{level}'" in done.err
+    assert "WARNING" in done.err
+
+
+def test_an_empty_log_level_counts_as_not_set(folder: Path) -> None:
+    """Templates of deployments set variables that are not used to an empty text."""
+    done = run_interpreter("status", folder=folder, settings={"RUNTIME__LOG_LEVEL": ""})
+    assert done.code == 2
+    assert "There is no warehouse" in done.err
 
 
 @pytest.mark.parametrize("as_json", [False, True])
