@@ -35,6 +35,9 @@ NOISE = (
 )
 """Beginnings (regular expressions) of library warnings that users can do nothing about."""
 
+_INTERRUPTED = 130
+"""``ExitCode.INTERRUPTED``, which may not have been imported yet."""
+
 if sys.platform == "linux":
     # The C library returns free memory to the system (see harvest_source.memory). That takes 20 to
     # 100 MB less than Arrow's own allocators, which keep it per thread, in the same CPU time.
@@ -43,6 +46,14 @@ if sys.platform == "linux":
 
 def main() -> None:
     """Run the command line and exit with one of the codes listed in the README."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # While modules were imported; later :func:`run` handles it.
+        print("error: Interrupted.", file=sys.stderr, flush=True)
+        os._exit(_INTERRUPTED)
+
+
+def _main() -> None:
     for name, value in DEFAULTS.items():
         if not os.environ.get(name, "").strip():
             os.environ[name] = value

@@ -103,6 +103,31 @@ def test_an_interrupt_exits_with_130_and_one_line(
     assert len(Result(130, out, err).complaints.splitlines()) <= 1
 
 
+def test_an_interrupt_while_modules_are_imported_is_one_line(folder: Path) -> None:
+    """Ctrl-C right after the command was typed prints no traceback."""
+    code = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from harvest_source.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**clean_environment(), **build_environment(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: Interrupted.\n")
+
+
 def test_a_closed_pipe_is_not_reported_as_a_bug(folder: Path) -> None:
     """``harvest-source tables | head -1``: one line, no complaint, exit code 0."""
     piped = f"{sys.executable} -m harvest_source tables | head -1; exit ${{PIPESTATUS[0]}}"
