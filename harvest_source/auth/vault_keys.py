@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keyring.backend import KeyringBackend
 
 from harvest_source.auth.private_files import check_private, write_private
-from harvest_source.errors import ConfigError, SignInError, printable
+from harvest_source.errors import ConfigError, SignInError, describe_os_error, printable
 
 VARIABLE: Final = "HARVEST_SOURCE_VAULT_KEY"
 SERVICE: Final = "harvest-source"
@@ -212,7 +212,11 @@ class FilePlace:
         except FileNotFoundError:
             return ()
         except (UnicodeDecodeError, OSError) as error:
-            msg = f"The vault's key cannot be read from {self.name} ({type(error).__name__})."
+            why = describe_os_error(error) if isinstance(error, OSError) else "it is not text"
+            msg = (
+                f"The vault's key cannot be read from {self.name} ({why}). Restore it from a "
+                "backup, or move it away and sign in again: harvest-source auth login"
+            )
             raise ConfigError(msg) from error
 
     def write(self, keys: Sequence[Key]) -> None:

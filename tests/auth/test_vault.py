@@ -475,3 +475,13 @@ def test_a_login_that_cannot_be_removed_is_named(vault: Vault) -> None:
     (vault.folder / "default.vault").mkdir()
     with pytest.raises(ConfigError, match="cannot be removed"):
         vault.files.forget("default")
+
+
+def test_a_key_file_that_is_damaged_says_what_to_do(tmp_path: Path) -> None:
+    """The message has the file and the remedy, not only the name of Python's error."""
+    path = tmp_path / "key"
+    path.write_bytes(b"\xff\xfe")
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match=r"not text.*move it away.*auth login") as caught:
+        FilePlace(path).read()
+    assert str(path) in str(caught.value)
