@@ -170,9 +170,9 @@ def rename_removal_columns(state: Mapping[str, Any], names: Mapping[str, str]) -
             removal["columns"] = [names.get(name, name) for name in removal["columns"]]
 
 
-def drop_done_removals(state: dict[str, Any], done: Sequence[Removal]) -> None:
-    """Delete removals that are *done* from the *state* of their table and account."""
-    stored = [each.dump() for each in done]
+def drop_removals(state: dict[str, Any], removals: Sequence[Removal]) -> None:
+    """Delete *removals*, done or no longer wanted, from the *state* of their table and account."""
+    stored = [each.dump() for each in removals]
     left = [rest for each in _stored(state) if (rest := _subtract(each, stored))]
     if left:
         state[PENDING_REMOVALS] = left

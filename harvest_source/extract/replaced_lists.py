@@ -34,7 +34,12 @@ from harvest_source.extract.proof import (
     explain_shortfall,
     pages_agree,
 )
-from harvest_source.extract.removals import Reason, Removal, add_pending_removal
+from harvest_source.extract.removals import (
+    Reason,
+    Removal,
+    add_pending_removal,
+    drop_removals,
+)
 from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
@@ -105,11 +110,24 @@ def add_removal_of_empty_lists(task: Task, scopes: Sequence[Scope]) -> None:
 
 def add_removal_of_lists(task: Task, scopes: Sequence[Scope], reason: Reason) -> None:
     """Store the removal of all rows of *scopes*, at least one, as pending."""
+    add_pending_removal(task.state, _build_removal(task, scopes, reason))
+
+
+def forget_removals(task: Task, scopes: Sequence[Scope]) -> None:
+    """
+    Forget that the rows of *scopes* are to be removed: rows of these lists were loaded again.
+
+    Plain dlt carries out no removal. An invoice without payments may be paid before a sync does.
+    """
+    for reason in (Reason.EMPTY, Reason.COVERED) if scopes else ():
+        drop_removals(task.state, [_build_removal(task, scopes, reason)])
+
+
+def _build_removal(task: Task, scopes: Sequence[Scope], reason: Reason) -> Removal:
     columns = tuple(name for name, _ in scopes[0].values)
     values = tuple(tuple(value for _, value in scope.values) for scope in scopes)
     now, account_id = task.options.clock.now(), task.session.account_id
-    removal = Removal(task.endpoint, account_id, reason, now, columns, values)
-    add_pending_removal(task.state, removal)
+    return Removal(task.endpoint, account_id, reason, now, columns, values)
 
 
 def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
@@ -156,9 +174,12 @@ def read_all(task: Task) -> Iterator[pa.Table]:
         return
     table = read_list(task)
     if accepts(task, before, table, "all of it"):
+        whole = [Scope((), "", {})]
         if table.num_rows == 0:
-            add_removal_of_empty_lists(task, [Scope((), "", {})])
+            add_removal_of_empty_lists(task, whole)
         yield table
+        if table.num_rows:
+            forget_removals(task, whole)
         task.state["seen"] = build_last_read(task, table).dump()
         store_excluded(task.state, task.excluded)
 
@@ -299,7 +320,7 @@ def read_scopes(
         return scope, _read_scope(task, scope, had_rows=had_rows)
 
     tables: list[pa.Table] = []
-    empty: list[Scope] = []
+    empty, brought = list[Scope](), list[Scope]()
     incomplete: list[tuple[Scope, IncompleteListError]] = []
     for scope, table in in_parallel(read_scope, scopes, workers=SCOPE_WORKERS):
         if table is None:
@@ -316,12 +337,14 @@ def read_scopes(
             empty.append(scope)
             continue
         tables.append(table)
+        brought.append(scope)
         if sum(each.num_rows for each in tables) >= SCOPE_ROWS:
             yield pa.concat_tables(tables, promote_options="default")
             tables = []
     add_removal_of_empty_lists(task, empty)
     if tables:
         yield pa.concat_tables(tables, promote_options="default")
+    forget_removals(task, brought)
     if incomplete:
         _note_incomplete(task, incomplete)
     return [scope for scope, _ in incomplete]

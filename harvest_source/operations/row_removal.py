@@ -21,8 +21,8 @@ from harvest_source.extract.removals import (
     Reason,
     Removal,
     add_pending_removal,
-    drop_done_removals,
     drop_malformed_removals,
+    drop_removals,
     has_malformed_removals,
     load_pending_removals,
 )
@@ -245,7 +245,7 @@ def _forget(
     """Delete *removals* from the state, and what it remembers of the removed rows."""
     for place in {each.place for each in removals}:
         account = change_account(state, *place)
-        drop_done_removals(account, [each for each in removals if each.place == place])
+        drop_removals(account, [each for each in removals if each.place == place])
         account.pop("volatile", None)
     for place, parents in outdated.items():
         lists = change_account(state, *place).get("parents", {})

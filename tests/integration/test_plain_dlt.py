@@ -282,3 +282,21 @@ def test_plain_dlt_is_all_or_nothing(open_lab: OpenLab) -> None:
     for table in ("clients", "tasks"):
         names = lab.sql(f"SELECT name FROM {table}")
         assert {row["name"] for row in names} == {r["name"] for r in lab.server.rows(table)}
+
+
+def test_a_sync_removes_no_payments_that_came_after_an_empty_list(open_lab: OpenLab) -> None:
+    """Plain dlt notes each list that is empty; the invoice may be paid before a sync removes."""
+    lab = open_lab(invoices=15)
+    tables = ("invoices", "invoice_payments")
+    run(lab, *tables, database=lab.database, name="harvest")
+    paid = {row["invoice_id"] for row in lab.table("invoice_payments")}
+    unpaid = [each["id"] for each in lab.server.rows("invoices") if each["id"] not in paid]
+    first, *_ = [lab.server.create("invoice_payments", invoice_id=each)["id"] for each in unpaid]
+    lab.rest()
+    run(lab, *tables, database=lab.database, name="harvest")
+    assert first in lab.ids("invoice_payments")
+    lab.rest()
+    report = lab.sync(*tables)
+    assert (report.status, report.run_log.deleted) == ("ok", {})
+    assert lab.table("deleted_records") == []
+    assert_equal(lab, "invoice_payments")

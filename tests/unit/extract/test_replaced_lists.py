@@ -193,6 +193,18 @@ def test_a_list_that_is_still_empty_does_not_change_the_state() -> None:
     assert state == before
 
 
+def test_a_list_that_has_rows_again_owes_no_removal() -> None:
+    """Plain dlt carries out none: a later sync would remove the rows loaded in the meantime."""
+    state: dict[str, Any] = {}
+    list(read_all(build_task(ScriptedClient(lists([]), [0]), WHOLE, state=state)))
+    assert PENDING_REMOVALS in state
+    tables = read_all(build_task(ScriptedClient(lists([1])), WHOLE, state=state))
+    next(tables)
+    assert PENDING_REMOVALS in state, "the rows are not loaded yet"
+    assert list(tables) == []
+    assert PENDING_REMOVALS not in state
+
+
 # Lists per parent or window.
 
 

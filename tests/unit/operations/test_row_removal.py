@@ -31,8 +31,8 @@ from harvest_source.extract.removals import (
     Removal,
     add_pending_removal,
     build_removal_by_id,
-    drop_done_removals,
     drop_malformed_removals,
+    drop_removals,
     load_pending_removals,
     rename_removal_columns,
 )
@@ -526,6 +526,6 @@ def test_a_state_that_was_spoilt_stops_no_other_removal(spoilt: Any) -> None:
     rename_removal_columns(state, {"number": "id"})
     add_pending_removal(state, ONE)
     assert load_pending_removals(INVOICES, 7, state) == [ONE]
-    drop_done_removals(state, [ONE])
+    drop_removals(state, [ONE])
     drop_malformed_removals(INVOICES, 7, state)
     assert state == {}
