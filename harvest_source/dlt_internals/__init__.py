@@ -84,6 +84,7 @@ from harvest_source.dlt_internals.state import (
     read_stored_version,
     remember_database,
 )
+from harvest_source.dlt_internals.stored_schemas import restore_schema
 from harvest_source.dlt_internals.tables import (
     add_columns,
     add_missing_columns,
@@ -171,6 +172,7 @@ __all__ = [
     "read_stored_version",
     "remember_database",
     "rename_in_schema",
+    "restore_schema",
     "spell_as_stored",
     "sql_client_of",
     "store_schema",

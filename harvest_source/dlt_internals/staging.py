@@ -11,7 +11,7 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from harvest_source.dlt_internals.destinations import JobClient
-from harvest_source.dlt_internals.state import DltNames
+from harvest_source.dlt_internals.stored_schemas import DltNames
 from harvest_source.sql import maintenance
 
 _POSTGRES: Final = "postgres"

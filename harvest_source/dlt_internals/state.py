@@ -21,6 +21,7 @@ from harvest_source.dlt_internals.destinations import JobClient
 from harvest_source.dlt_internals.open_tables import is_open_tables
 from harvest_source.dlt_internals.read_schemas import read_schemas_once
 from harvest_source.dlt_internals.state_files import find_last_in_files, read_state_in_files
+from harvest_source.dlt_internals.stored_schemas import DltNames, find_stored_schema
 from harvest_source.sql import statements
 from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable
 
@@ -185,14 +186,15 @@ def find_last_pipeline(client: JobClient, schema: str) -> str | None:
 
 class StatefulPipeline(dlt.Pipeline):
     """
-    dlt's pipeline, but it restores the state with the highest number, and may have any name.
+    dlt's pipeline, but it restores the newest state and schemas, and may have any name.
 
-    dlt 1.31 takes the state of the load with the highest id, and ids are timestamps: if two
-    machines load in turn, the one whose clock is ahead would hide what the other has loaded since.
-    Also, a client requested before the first load gets a schema with the pipeline's name, but
-    ``my-pipe``, ``2026`` and names of more than 64 letters are invalid schema names. ``_impl_cls``
-    of ``dlt.pipeline`` and the methods are internal. Without them: the state that dlt restores, and
-    only letters in names.
+    dlt 1.31 takes the state of the load with the highest id, and the schema that was stored last.
+    Both are timestamps: if two machines load in turn, the one whose clock is ahead would hide what
+    the other has loaded since. This class takes the highest number of each. Also, a client
+    requested before the first load gets a schema with the pipeline's name, but ``my-pipe``,
+    ``2026`` and names of more than 64 letters are invalid schema names. ``_impl_cls`` of
+    ``dlt.pipeline`` and the methods are internal. Without them: what dlt restores, and only letters
+    in names.
     """
 
     _known: tuple[tuple[int, int, int], Any] | None = None
@@ -246,6 +248,13 @@ class StatefulPipeline(dlt.Pipeline):
                 return None
             return _read_stored_state(self.pipeline_name, client)
 
+    def _get_schemas_from_destination(self, *given: Any, **named: Any) -> list[dlt.Schema]:
+        restored = list(super()._get_schemas_from_destination(*given, **named))
+        if not restored:
+            return restored
+        with self._get_destination_clients(restored[0])[0] as client:
+            return [find_stored_schema(client, each.name) or each for each in restored]
+
 
 def _read_stored_state(pipeline: str, client: Any) -> Any | None:
     """Read the state with the highest number among completed loads; None if there is none."""
@@ -286,17 +295,3 @@ def _select_state(
     )
     with sql.execute_query(query, *parameters) as cursor:
         return cursor.fetchone()
-
-
-@dataclass(frozen=True, slots=True)
-class DltNames:
-    """dlt's own tables as the destination spells them."""
-
-    client: SqlJobClientBase
-
-    def table(self, name: str) -> str:
-        return self.client.sql_client.make_qualified_table_name(name)
-
-    def column(self, name: str) -> str:
-        normalized = self.client.schema.naming.normalize_path(name)
-        return self.client.sql_client.escape_column_name(normalized)

@@ -19,6 +19,7 @@ from harvest_source.dlt_internals import (
     name_dlt_tables,
     read_state,
     read_stored_version,
+    restore_schema,
 )
 from harvest_source.load.state import SOURCE
 from harvest_source.warehouse.own_repair import mend_dlt_tables
@@ -66,6 +67,8 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     warnings = _give_up_unknown(folder, target, found.stored)
     is_anew = bool(warnings)
     warnings += folder.finish_pending()
+    if folder.pipeline.default_schema_name is None:
+        restore_schema(folder.pipeline, SOURCE)
     folder.pipeline.sync_destination()
     if is_anew or pending or read_state(folder.pipeline) != state:
         found = _read_destination(folder, target)

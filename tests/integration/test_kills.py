@@ -123,6 +123,21 @@ def test_killed_in_the_first_run(open_lab: OpenLab) -> None:
 
 
 @pytest.mark.rare
+@pytest.mark.parametrize("moment", [FIRST_COPIED, COPIED, LOADED])
+def test_killed_in_the_first_run_whose_folder_is_lost(open_lab: OpenLab, moment: str) -> None:
+    """The next run knows the tables, though dlt restores none without a completed load."""
+    lab = open_lab(invoices=15)
+    lab.stop_timers()
+    kill(lab, moment)
+    shutil.rmtree(lab.folder / "dlt")
+    lab.alter("ALTER TABLE invoices__line_items DROP COLUMN _dlt_root_id")
+    assert_heals(lab)
+    lab.rest()
+    report = lab.sync(*TABLES)
+    assert (report.status, report.run_log.warnings) == ("ok", [])
+
+
+@pytest.mark.rare
 def test_killed_before_dlt_notes_the_new_rows(open_lab: OpenLab) -> None:
     """New rows go directly into their table: those that dlt has not noted are there only once."""
     lab = open_lab(entries=1_200)

@@ -270,3 +270,35 @@ def test_another_pipeline_is_refused_until_it_takes_over(open_lab: OpenLab) -> N
     lab.rest()
     assert lab.sync("clients", take_over=True).tables["clients"].rows > 1
     assert_equal(lab, "clients")
+
+
+def edit_all(lab: Lab, bonus: object) -> None:
+    """Give every client a field that is not documented, and let time pass."""
+    lab.server.alter("clients", lambda record: record | {"bonus": bonus})
+    lab.server.edit_many("clients", [each["id"] for each in lab.server.rows("clients")])
+    lab.rest()
+
+
+def test_a_clock_that_was_ahead_hides_no_column(open_lab: OpenLab) -> None:
+    """The machine knows the type of a column that another one has added since its own last run."""
+    lab = open_lab.loaded("clients")
+    first = lab.folder / "first machine"
+    shutil.copytree(folder_of(lab), first)
+    lab.alter("UPDATE _dlt_version SET inserted_at = inserted_at + INTERVAL 1 DAY")
+    edit_all(lab, 5)
+    assert lab.sync("clients").status == "ok"
+    shutil.rmtree(folder_of(lab))
+    first.rename(folder_of(lab))
+    edit_all(lab, "none")
+    assert lab.sync("clients").status == "ok"
+    assert {row["bonus__v_text"] for row in lab.table("clients")} == {"none"}
+
+
+def test_a_pipeline_that_takes_over_knows_the_columns(open_lab: OpenLab) -> None:
+    """A column keeps the type that the pipeline before had given it."""
+    lab = open_lab.loaded("clients")
+    edit_all(lab, 5)
+    assert lab.sync("clients").status == "ok"
+    edit_all(lab, "none")
+    assert lab.sync("clients", pipeline="nightly", take_over=True).status == "ok"
+    assert {row["bonus__v_text"] for row in lab.table("clients")} == {"none"}

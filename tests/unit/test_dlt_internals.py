@@ -351,6 +351,37 @@ def test_the_highest_state_is_restored(loaded: Warehouse, tmp_path: Path) -> Non
     assert stored.number == 1
 
 
+def test_the_highest_schema_is_restored(loaded: Warehouse, tmp_path: Path) -> None:
+    """One that was stored later may be older, if a machine's clock was ahead."""
+    warehouse = loaded.copy(tmp_path)
+    with duckdb.connect(str(warehouse.database)) as connection:
+        connection.execute("CREATE TABLE old AS SELECT * FROM data._dlt_version")
+        connection.execute(
+            "UPDATE old SET version = 0, version_hash = 'old', "
+            "inserted_at = inserted_at + INTERVAL 1 DAY, "
+            "schema = replace(schema, '\"orders\"', '\"older\"')"
+        )
+        connection.execute("INSERT INTO data._dlt_version SELECT * FROM old; DROP TABLE old")
+    shutil.rmtree(tmp_path / "pipelines")
+    pipeline = warehouse.attach()
+    pipeline.sync_destination()
+    assert "orders" in pipeline.default_schema.tables
+
+
+def test_a_schema_without_a_state_is_restored(loaded: Warehouse, tmp_path: Path) -> None:
+    """The tables of a first load that was killed are known to the next run."""
+    warehouse = loaded.copy(tmp_path)
+    with duckdb.connect(str(warehouse.database)) as connection:
+        connection.execute("DELETE FROM data._dlt_loads; DELETE FROM data._dlt_pipeline_state")
+    shutil.rmtree(tmp_path / "pipelines")
+    pipeline = warehouse.attach()
+    dlt_internals.restore_schema(pipeline, "nothing")
+    assert pipeline.default_schema_name is None
+    dlt_internals.restore_schema(pipeline, "internals")
+    pipeline.sync_destination()
+    assert "orders" in warehouse.attach().default_schema.tables
+
+
 def test_the_state_is_reread_when_its_file_changed(loaded: Warehouse) -> None:
     """It is reread after any pipeline's write, except while this run is changing it."""
     pipeline = loaded.pipeline
