@@ -17,25 +17,38 @@ from harvest_source.extract.schedule import is_implausible, parse_instant
 from harvest_source.extract.slices import DateWindow, Slice
 
 
-def dump_backfill(slice_: Slice, result: ReadResult, visibility: str) -> dict[str, Any]:
-    """As stored in dlt's state: the window, the token's visibility, the start, and what is done."""
+def dump_backfill(
+    slice_: Slice, result: ReadResult, visibility: str, managed: str = ""
+) -> dict[str, Any]:
+    """
+    As stored in dlt's state: the window, what the token sees, the start, and what is done.
+
+    Args:
+        managed: ``Session.managed_scope``: a manager who is given more sees more rows.
+    """
     assert result.began is not None
     return {
         "window": _dump(slice_.window),
         "visibility": visibility,
+        **({"managed": managed} if managed else {}),
         "began": result.began.isoformat(),
         "done": [_dump(window) for window in _join(result.done)],
     }
 
 
 def load_backfill(
-    stored: Mapping[str, Any] | None, slice_: Slice, visibility: str, now: datetime
+    stored: Mapping[str, Any] | None,
+    slice_: Slice,
+    visibility: str,
+    now: datetime,
+    managed: str = "",
 ) -> ReadResult:
-    """The progress made on *slice_*; none if *stored* has another window or visibility."""
+    """The progress made on *slice_*; none if *stored* is of another window, or sees other rows."""
     if not stored or slice_.since is not None:
         return ReadResult()
     try:
-        is_same = _load(stored["window"]) == slice_.window and stored["visibility"] == visibility
+        sees = stored["visibility"], stored.get("managed", "")
+        is_same = _load(stored["window"]) == slice_.window and sees == (visibility, managed)
         began = parse_instant(stored["began"])
         done = [_load(window) for window in stored["done"]]
     except (KeyError, TypeError, ValueError):

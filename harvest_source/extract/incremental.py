@@ -92,8 +92,8 @@ def _resume(task: Task, slice_: Slice) -> ReadResult:
         return ReadResult()  # Rows that this run does not see are removed: it must see all of them.
     if task.lacks_columns:
         return ReadResult()  # The rows read so far lack them, too.
-    now = task.options.clock.now()
-    return load_backfill(task.state.get("backfill"), slice_, task.visibility, now)
+    now, managed = task.options.clock.now(), task.session.managed_scope
+    return load_backfill(task.state.get("backfill"), slice_, task.visibility, now, managed)
 
 
 def _note_columns(task: Task, *, is_whole: bool) -> None:
@@ -115,7 +115,8 @@ def _keep_progress(task: Task, slice_: Slice, result: ReadResult, *, is_whole: b
             # If this read is interrupted, the next run continues it only without a cursor.
             task.state.pop("cursor", None)
         _note_columns(task, is_whole=is_whole)
-        task.state["backfill"] = dump_backfill(slice_, result, task.visibility)
+        managed = task.session.managed_scope
+        task.state["backfill"] = dump_backfill(slice_, result, task.visibility, managed)
 
 
 def _read_volatile(task: Task, reader: ListReader, results: list[ReadResult]) -> Iterator[pa.Table]:

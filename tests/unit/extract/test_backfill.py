@@ -47,6 +47,14 @@ def test_progress_of_another_read_does_not_count(slice_: Slice, visibility: str)
     assert load_backfill(STORED, slice_, visibility, BEGAN) == ReadResult()
 
 
+def test_progress_of_a_manager_counts_for_the_same_projects() -> None:
+    """A manager who is given another project sees its old rows, in windows that are done."""
+    result = ReadResult(BEGAN, done=[DateWindow(None, TWO), DateWindow(THREE)])
+    stored = dump_backfill(Slice(), result, "7:manager", "a1")
+    assert load_backfill(stored, Slice(), "7:manager", BEGAN, "a1") == result
+    assert load_backfill(stored, Slice(), "7:manager", BEGAN, "b2") == ReadResult()
+
+
 @pytest.mark.parametrize(
     "stored",
     [None, {}, {**STORED, "done": []}, {**STORED, "began": "x"}, {**STORED, "done": [["x", None]]}],

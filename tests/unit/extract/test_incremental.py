@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -64,12 +65,24 @@ class UnsteadyClient(ModelClient):
 
 
 def read_once(
-    world: World, client: type[ModelClient], state: dict[str, Any], *exclude: str
+    world: World,
+    client: type[ModelClient],
+    state: dict[str, Any],
+    *exclude: str,
+    manages: str = "",
 ) -> tuple[int, list[str]]:
-    """The number of rows in one run, read page by page, and why they are unproven."""
+    """
+    The number of rows in one run, read page by page, and why they are unproven.
+
+    Args:
+        manages: What a manager manages; empty: an administrator reads.
+    """
     served = client(world, lambda _request, _is_sent: None, per_page=2000)
     now = START + timedelta(seconds=world.now_s)
-    task = build_task(served, state=state, now=now, exclude=frozenset(exclude))
+    owner = Owner(1, "Ann", "", ("manager",)) if manages else None
+    task = build_task(served, state=state, now=now, exclude=frozenset(exclude), owner=owner)
+    managed: Any = SimpleNamespace(digest=lambda: manages)
+    task = replace(task, session=replace(task.session, managed=managed))
     rows = sum(table.num_rows for table in read(task))
     return rows, [str(each.error) for each in task.run_log.unproven]
 
@@ -99,6 +112,17 @@ def test_proven_windows_are_kept_when_others_are_unproven() -> None:
     assert not unproven
     assert "cursor" in state
     assert "backfill" not in state
+
+
+@pytest.mark.parametrize(("manages", "reads_all"), [("one", False), ("two", True)])
+def test_a_manager_who_is_given_more_begins_again(manages: str, reads_all: bool) -> None:
+    """The old entries of another project are also in the windows that were read before."""
+    world, state = fill_world(), dict[str, Any]()
+    read_once(world, UnsteadyClient, state, manages="one")
+    assert "cursor" not in state
+    rows, unproven = read_once(world, ModelClient, state, manages=manages)
+    assert (rows >= ROWS, unproven) == (reads_all, [])
+    assert "cursor" in state
 
 
 NOTES = "time_entries.notes"
