@@ -261,6 +261,11 @@ class StoredLists:
         """What is remembered of the last read of *scope*."""
         return LastRead.load(self._stored.get(scope))
 
+    def may_have_rows(self, scope: str) -> bool:
+        """Whether rows of *scope* may have been loaded; yes if its last read is not remembered."""
+        before = self.before(scope)
+        return before.rows > 0 if before else scope in self._stored
+
     def may_be_read(self, scope: str) -> bool:
         """Whether reading *scope* now can replace anything; if not, a warning is recorded."""
         before = self.before(scope)
@@ -315,8 +320,7 @@ def read_scopes(
     """
 
     def read_scope(scope: Scope) -> tuple[Scope, pa.Table | IncompleteListError | None]:
-        before = stored.before(str(scope)) if stored else None
-        had_rows = before.rows > 0 if before else stored is None and not is_first
+        had_rows = stored.may_have_rows(str(scope)) if stored else not is_first
         return scope, _read_scope(task, scope, had_rows=had_rows)
 
     tables: list[pa.Table] = []

@@ -91,6 +91,16 @@ def test_a_year_whose_rows_are_gone_is_read_once_more_and_forgotten() -> None:
     assert set(state["windows"]) == {"2026-01-01/2026-12-31"}
 
 
+def test_an_empty_window_is_asked_for_twice_if_the_warehouse_has_rows() -> None:
+    """Nothing is remembered of it, but its rows are there: one odd answer would remove them."""
+    path, state = "reports/time/clients", dict[str, Any](windows={"2026-01-01/2026-12-31": {}})
+    client = FixedClient({path: "[]"}, others={path: {"20261231": 8}})
+    task = build_task(client, REPORT, state=state, now=NOW)
+    list(read(task))
+    assert PENDING_REMOVALS not in state
+    assert "was not replaced for from_date 2026-01-01" in str(task.run_log.unproven[0].error)
+
+
 def test_a_window_inside_another_is_removed() -> None:
     """A year read from July and now from January counts July only once."""
     state: dict[str, Any] = {}
