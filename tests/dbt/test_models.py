@@ -227,6 +227,22 @@ def test_missing_tables_are_empty_and_misfit_values_are_counted(
     assert {row["detail"] for row in misfits} == {"hours", "billable_rate"}
 
 
+def test_without_a_finished_run_everything_is_as_of_the_last_load(
+    copied: ModelsLab, dbt_python: Path, tmp_path: Path
+) -> None:
+    """A first run that was killed leaves rows and no sync: without a day, marts would be empty."""
+    copied.alter("DELETE FROM sync_runs")
+    project = make_project(tmp_path / "own", copied, {"local": copied.package(dbt_python)})
+    for command in (["deps"], ["run", "--select", "int_harvest__as_of"]):
+        done = run_dbt(dbt_python, project, *command)
+        assert done.returncode == 0, done.stdout
+    with duckdb.connect(str(copied.database), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        (loaded,) = read(connection, "SELECT MAX(inserted_at) AS at FROM harvest._dlt_loads")
+        (model,) = read(connection, "SELECT as_of FROM own_models.int_harvest__as_of")
+    assert model["as_of"] == loaded["at"].date()
+
+
 def test_variables_change_the_models(copied: ModelsLab, dbt_python: Path, built: Built) -> None:
     """Variables set an earlier day, a shorter week, rounded hours, time off, and modules off."""
     tasks = {row["task_name"]: row["task_id"] for row in built.lab.mart("tasks")}
