@@ -29,13 +29,13 @@ people as (
     spans.user_id,
     coalesce(people.user_name, spans.person_name) as person_name,
     coalesce(people.is_contractor, false) as is_contractor,
-    -- A person who is no longer among the users has left.
-    not coalesce(people.is_active, false) as is_archived,
+    -- A person who is no longer among the users has left. If the column is excluded, all are active.
+    people.user_id is null or not coalesce(people.is_active, true) as is_archived,
     people.weekly_capacity_hours,
     spans.first_day,
     case
-      when coalesce(people.is_active, false) then (select as_of from settings)
-      else spans.last_day
+      when people.user_id is null or not coalesce(people.is_active, true) then spans.last_day
+      else (select as_of from settings)
     end as last_day
   from (
     select
@@ -97,7 +97,8 @@ versions as (
     coalesce(
       cast(lead(valid_from) over (partition by account_id, user_id order by valid_from) as date),
       cast('9999-12-31' as date)
-    ) as valid_before
+    ) as valid_before,
+    row_number() over (partition by account_id, user_id order by valid_from desc) = 1 as is_last
   from {{ ref('stg_harvest__users_history') }}
 )
 
@@ -112,8 +113,13 @@ select
   cast(
     case
       when days.is_working_day
-        then coalesce(versions.weekly_capacity_hours, people.weekly_capacity_hours, 0)
-          * 1.0 / {{ harvest_source.working_days_per_week() }}
+        then coalesce(
+          -- While no history is kept, its last version grows old, and the table does not.
+          case when versions.is_last then people.weekly_capacity_hours end,
+          versions.weekly_capacity_hours,
+          people.weekly_capacity_hours,
+          0
+        ) * 1.0 / {{ harvest_source.working_days_per_week() }}
       else 0
     end
   as numeric(18, 4)) as capacity_hours,
