@@ -1,4 +1,5 @@
 -- What entries and expenses use of the budgets of their projects, day by day: rounded hours, or money.
+-- An entry whose rate is not known uses nothing of a budget in money.
 with projects as (
   select
     account_id,
@@ -17,7 +18,9 @@ select
   entries.user_id,
   entries.spent_date,
   {{ harvest_source.amount(
-    'sum(case when projects.is_money then entries.standard_value else entries.rounded_hours end)'
+    'coalesce(
+      sum(case when projects.is_money then entries.standard_value else entries.rounded_hours end), 0
+    )'
   ) }} as used
 from {{ ref('harvest__time_entries') }} as entries
 inner join projects
