@@ -336,9 +336,14 @@ def written_off(records: Records) -> dict[int, Decimal]:
 
 @dataclass
 class Revenue:
-    """Three amounts that must not be added up."""
+    """
+    Three amounts that must not be added up.
 
-    work: Decimal = ZERO
+    Attributes:
+        work: Null if no rate of the month's entries is known.
+    """
+
+    work: Decimal | None = ZERO
     invoiced: Decimal = ZERO
     collected: Decimal = ZERO
 
@@ -354,12 +359,15 @@ def revenue_monthly(records: Records) -> dict[RevenueKey, Revenue]:
     project gets the remainder.
     """
     found: dict[RevenueKey, Revenue] = defaultdict(Revenue)
+    values: dict[RevenueKey, list[Decimal | None]] = defaultdict(list)
     for entry in records.rows("time_entries"):
         project = records.projects[entry["project"]["id"]]
         client = project["client"]
         worked = month(entry["spent_date"])
-        value = records.standard_value(entry) or ZERO
-        found[client["id"], project["id"], worked, client["currency"]].work += value
+        key: RevenueKey = client["id"], project["id"], worked, client["currency"]
+        values[key].append(records.standard_value(entry))
+    for key, of_month in values.items():
+        found[key].work = None if set(of_month) == {None} else sum_of(of_month)
     invoices = {row["id"]: row for row in records.rows("invoices")}
     for invoice in invoices.values():
         if invoice["state"] != "draft":

@@ -7,6 +7,7 @@ with worked as (
     project_id,
     spent_month as month,
     currency,
+    count(*) as entries,
     sum(standard_value) as work_value,
     0 as invoiced_net,
     0 as collected_amount
@@ -22,7 +23,8 @@ invoiced as (
     parts.project_id,
     invoices.issue_month as month,
     invoices.currency,
-    0 as work_value,
+    0 as entries,
+    cast(null as numeric(18, 4)) as work_value,
     parts.net_amount as invoiced_net,
     0 as collected_amount
   from {{ ref('int_harvest__invoice_projects') }} as parts
@@ -53,7 +55,8 @@ collected as (
     payments.project_id,
     {{ harvest_source.month_of('payments.paid_date') }} as month,
     invoices.currency,
-    0 as work_value,
+    0 as entries,
+    cast(null as numeric(18, 4)) as work_value,
     0 as invoiced_net,
     payments.part + case
       when payments.size_rank = 1
@@ -85,7 +88,8 @@ sums as (
     project_id,
     month,
     currency,
-    sum(work_value) as work_value,
+    -- Null if no rate is known, also in a month with invoices; 0 without entries.
+    case when sum(entries) > 0 then sum(work_value) else 0 end as work_value,
     sum(invoiced_net) as invoiced_net,
     sum(collected_amount) as collected_amount
   from amounts
