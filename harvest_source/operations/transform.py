@@ -17,12 +17,13 @@ from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode
 from harvest_source.operations.dbt_runs import (
+    PACKAGE,
     DbtConnection,
     Node,
     build,
     check_installed,
-    check_variables,
 )
+from harvest_source.operations.dbt_variables import check_variables
 from harvest_source.operations.loaded import check_accounts, check_loaded
 from harvest_source.warehouse.lock import sync_lock
 from harvest_source.warehouse.publishing import Published, check_publishable
@@ -128,13 +129,13 @@ def transform(
         on_progress: Called with how many models and tests have begun, and how many there are.
 
     Raises:
-        ConfigError: dbt is not installed, nothing was loaded under these names, or the models do
-            not support this destination.
+        ConfigError: dbt is not installed, a variable has a value that the models do not know,
+            nothing was loaded under these names, or the models do not support this destination.
         BusyError: A sync of this pipeline is running.
         DestinationError: The destination cannot be used, or dbt ended before it built anything.
     """
     begun = time.monotonic()
-    check_variables(variables or {})
+    check_variables(PACKAGE, variables or {})
     account_ids = parse_accounts(account)
     target = build_target(destination, database, dataset, pipeline)
     adapter = _find_adapter(target)
@@ -146,13 +147,13 @@ def transform(
         warehouse = Warehouse(target, on_warning=warnings.append)
         warehouse.follow()
         check_loaded(warehouse)
-        check_accounts(warehouse, account_ids)
         schema = f"{warehouse.dataset}_models"
         known = {
             "harvest_schema": warehouse.dataset,
             "harvest_account_ids": list(account_ids),
             **(variables or {}),
         }
+        check_accounts(warehouse, [int(each) for each in known["harvest_account_ids"]])
         with tempfile.TemporaryDirectory(prefix="harvest-dbt-") as folder:
             nodes = build(
                 _connect(adapter, warehouse),

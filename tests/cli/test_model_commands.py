@@ -40,6 +40,7 @@ def test_variables_are_one_object(bare: Run, variables: str) -> None:
     [
         ('{"harvest_asof": "2026-01-31"}', "no variable harvest_asof. Known: harvest_schema, "),
         ('{"harvest_as_of": "yesterday"}', "harvest_as_of is yesterday, which is not a date"),
+        ('{"harvest_hours": "round"}', "harvest_hours is round, which is not exact or rounded"),
     ],
 )
 def test_unknown_and_invalid_variables_are_refused(bare: Run, variables: str, words: str) -> None:
@@ -85,6 +86,7 @@ def test_models_of_an_account_that_was_never_read_are_refused(
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.9\n")
     monkeypatch.syspath_prepend(folder / "installed")
     assert run("sync", "--table", "roles").code == 0
-    refused = run("transform", "--account", "5")
-    assert refused.code == 2
-    assert "No data of account 5 has been read" in refused.err
+    for option in (["--account", "5"], ["--vars", '{"harvest_account_ids": [5]}']):
+        refused = run("transform", *option)
+        assert refused.code == 2
+        assert "No data of account 5 has been read" in refused.err
