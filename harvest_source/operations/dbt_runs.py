@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -59,6 +60,22 @@ class Node:
     message: str
     models: tuple[str, ...]
     """The model itself, or those that a test is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """
+    How dbt ended.
+
+    Attributes:
+        code: Its exit code; below zero, the signal that ended it.
+        begun: The last model or test that began, of *total*; 0 for none.
+    """
+
+    code: int
+    lines: list[str]
+    begun: int
+    total: int
 
 
 def check_installed(adapter: str) -> None:
@@ -129,7 +146,7 @@ def build(
         What became of each model and test.
 
     Raises:
-        DestinationError: dbt ended before it built anything.
+        DestinationError: dbt ended before it built anything, or before it built everything.
     """
     folder.mkdir(parents=True, exist_ok=True)
     output = {**connection.output, "type": connection.adapter, "schema": schema}
@@ -143,14 +160,39 @@ def build(
     # Results of the last build must not be taken for this one's.
     results.unlink(missing_ok=True)
     arguments = _list_arguments(folder, target, variables)
-    lines = _run(arguments, _build_environment(connection), on_progress)
+    ended = _run(arguments, _build_environment(connection), on_progress)
     if not results.exists():
-        msg = (
-            "dbt could not start to build the models, and nothing changed. It said: "
-            + " / ".join(line for line in lines[-_SAID:] if line)
+        raise DestinationError(_explain_end(ended))
+    nodes = _read_nodes(results, target / "manifest.json")
+    # A dbt that is interrupted writes the results that it has, and none of them is a failure.
+    if ended.code and not any(each.status in ("error", "fail") for each in nodes):
+        raise DestinationError(_explain_end(ended))
+    return nodes
+
+
+def _explain_end(ended: _Ended) -> str:
+    """Why dbt left models unbuilt, and what became of them."""
+    said = "It said: " + " / ".join(line for line in ended.lines[-_SAID:] if line)
+    if not ended.begun:
+        return printable(
+            f"dbt could not start to build the models, and nothing changed. {said}", limit=2000
         )
-        raise DestinationError(printable(msg, limit=2000))
-    return _read_nodes(results, target / "manifest.json")
+    how = f"with code {ended.code}" if ended.code >= 0 else f"on {_name_signal(-ended.code)}"
+    msg = (
+        f"dbt ended {how} after it had begun {ended.begun} of {ended.total} models and tests: "
+        "some models are new, the others are as the last build left them. The tables of sync did "
+        "not change. Build all models again: harvest-source transform"
+    )
+    if ended.code == -signal.SIGKILL:
+        msg += ". Systems end a process in this way if memory runs out"
+    return printable(f"{msg}. {said}", limit=2000)
+
+
+def _name_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # A real-time signal.
+        return f"signal {number}"
 
 
 def _list_arguments(folder: Path, target: Path, variables: Mapping[str, Any]) -> list[str]:
@@ -185,9 +227,10 @@ def _build_environment(connection: DbtConnection) -> dict[str, str]:
 
 def _run(
     arguments: list[str], environment: dict[str, str], on_progress: Callable[[int, int], None]
-) -> list[str]:
-    """Run dbt; returns its lines."""
+) -> _Ended:
+    """Run dbt to its end."""
     lines = []
+    begun = total = 0
     with subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
         [sys.executable, "-c", _MAIN, *arguments],
         env=environment,
@@ -203,12 +246,13 @@ def _run(
             for line in process.stdout:
                 lines.append(line.rstrip())
                 if found := _COUNT.search(line):
-                    on_progress(int(found[1]), int(found[2]))
+                    begun, total = max(begun, int(found[1])), int(found[2])
+                    on_progress(begun, total)
         except BaseException:
             # Ctrl-C at a terminal reaches dbt, too; other signals do not.
             process.terminate()
             raise
-    return lines
+    return _Ended(process.returncode, lines, begun, total)
 
 
 def _read_nodes(results: Path, manifest: Path) -> list[Node]:

@@ -132,7 +132,7 @@ def transform(
         ConfigError: dbt is not installed, a variable has a value that the models do not know,
             nothing was loaded under these names, or the models do not support this destination.
         BusyError: A sync of this pipeline is running.
-        DestinationError: The destination cannot be used, or dbt ended before it built anything.
+        DestinationError: The destination cannot be used, or dbt ended before it built everything.
     """
     begun = time.monotonic()
     check_variables(PACKAGE, variables or {})
