@@ -35,6 +35,8 @@ from harvest_source.warehouse.working_folder import claim_folder
 _THREADS: Final = 4
 _DBT: Final = "dbt"
 """The folder with dbt's own files, in the pipeline's working folder."""
+_ENCRYPTION: Final = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
+"""Options of a PostgreSQL address that dbt has under the same names."""
 _ADAPTERS: Final = {DUCKDB: "duckdb", "postgres": "postgres"}
 
 
@@ -210,7 +212,11 @@ def _connect(adapter: str, warehouse: Warehouse) -> DbtConnection:
     if warehouse.target.database is not None:
         path = str(warehouse.target.database.absolute())
         return DbtConnection(adapter, {"path": path, "threads": _THREADS})
-    known: Any = warehouse.pipeline.destination_client().config.credentials
+    return connect_postgres(warehouse.pipeline.destination_client().config.credentials)
+
+
+def connect_postgres(known: Any) -> DbtConnection:
+    """How dbt reaches PostgreSQL with dlt's *known* credentials."""
     output = {
         # A socket's folder is percent-encoded in a URL.
         "host": unquote(str(known.host)),
@@ -219,9 +225,8 @@ def _connect(adapter: str, warehouse: Warehouse) -> DbtConnection:
         "dbname": known.database,
         "threads": _THREADS,
     }
-    if mode := (known.query or {}).get("sslmode"):
-        output["sslmode"] = mode
-    return DbtConnection(adapter, output, str(known.password or ""))
+    output |= {name: value for name, value in (known.query or {}).items() if name in _ENCRYPTION}
+    return DbtConnection("postgres", output, str(known.password or ""))
 
 
 def _count_models(warehouse: Warehouse, schema: str, nodes: list[Node]) -> tuple[Model, ...]:
