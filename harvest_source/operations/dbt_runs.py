@@ -25,7 +25,19 @@ from harvest_source.errors import ConfigError, DestinationError, describe_os_err
 PACKAGE: Final = Path(__file__).parents[1] / "dbt"
 """The folder with the package's ``dbt_project.yml``."""
 
-_MAIN: Final = "from dbt.cli.main import cli; cli()"
+_MAIN: Final = """
+import os, threading
+
+def follow():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=follow, daemon=True).start()
+from dbt.cli.main import cli
+cli()
+"""
+"""dbt, which ends with this process, however that ends: its stdin closes then. Otherwise dbt would
+keep the warehouse open and go on building without the lock."""
 _PROFILE: Final = "harvest_source"
 _COUNT: Final = re.compile(r"(\d+) of (\d+) ")
 _SECRET: Final = "DBT_ENV_SECRET_HARVEST_PASSWORD"  # noqa: S105 - the name of a variable
@@ -234,7 +246,7 @@ def _run(
     with subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
         [sys.executable, "-c", _MAIN, *arguments],
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,12 +27,26 @@ def cli():
 """
 
 
-def run_dbt(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> list[Node]:
-    """Build with a ``dbt.cli.main`` whose ``cli`` has this *body*."""
+BUILD = """
+import sys
+from pathlib import Path
+from harvest_source.operations.dbt_runs import DbtConnection, build
+folder = Path(sys.argv[1])
+build(DbtConnection("duckdb", {}), "models", {}, folder / "profile", kept=folder / "kept")
+"""
+
+
+def install_dbt(folder: Path, body: str) -> str:
+    """Write a ``dbt.cli.main`` whose ``cli`` has this *body*; returns a path for PYTHONPATH."""
     package = folder / "installed" / "dbt" / "cli"
     package.mkdir(parents=True)
     (package / "main.py").write_text(CLI + "".join(f"    {line}\n" for line in body.splitlines()))
-    monkeypatch.setenv("PYTHONPATH", str(folder / "installed"))
+    return str(folder / "installed")
+
+
+def run_dbt(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> list[Node]:
+    """Build with a dbt whose ``cli`` has this *body*."""
+    monkeypatch.setenv("PYTHONPATH", install_dbt(folder, body))
     connection = DbtConnection("duckdb", {"path": "x.duckdb"})
     return build(connection, "models", {}, folder / "profile", kept=folder / "kept")
 
@@ -54,6 +71,23 @@ def test_a_dbt_that_is_interrupted_is_no_success(
     body = "global STATUS; STATUS = 'success'\nprint('1 of 9 OK', flush=True)\nwrite(1)"
     with pytest.raises(DestinationError, match="ended with code 1 after it had begun 1 of 9"):
         run_dbt(tmp_path, body, monkeypatch)
+
+
+def test_dbt_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """A dbt that went on alone would write into a warehouse that is no longer locked."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    body = f"with open({str(pipe)!r}, 'w') as pipe:\n  print('up', file=pipe, flush=True)\n"
+    installed = install_dbt(tmp_path, body + "  signal.pause()")
+    paths = os.pathsep.join((installed, *filter(None, (os.environ.get("PYTHONPATH"),))))
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUILD, str(tmp_path)], env={**os.environ, "PYTHONPATH": paths}
+    )
+    with pipe.open() as reader:
+        assert reader.readline() == "up\n"
+        process.kill()
+        process.wait()
+        assert reader.read() == ""  # Returns when dbt, the only writer, has ended.
 
 
 def test_a_failure_is_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
