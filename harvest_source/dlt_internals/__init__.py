@@ -87,8 +87,8 @@ from harvest_source.dlt_internals.state import (
 from harvest_source.dlt_internals.stored_schemas import restore_schema
 from harvest_source.dlt_internals.tables import (
     add_columns,
-    add_missing_columns,
     create_tables,
+    create_unrecorded,
     drop_dataset,
     find_root,
     find_table,
@@ -118,7 +118,6 @@ __all__ = [
     "StateVersion",
     "StatefulPipeline",
     "add_columns",
-    "add_missing_columns",
     "avoid_sqlalchemy",
     "build_duckdb",
     "build_load_id",
@@ -126,6 +125,7 @@ __all__ = [
     "contract_allows_table",
     "create_duckdb_file",
     "create_tables",
+    "create_unrecorded",
     "defer_requests",
     "delaying_interrupts",
     "drop_dataset",

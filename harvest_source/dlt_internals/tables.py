@@ -141,15 +141,25 @@ def _adding_loosely(client: Any) -> Iterator[None]:
         del client._create_table_update
 
 
-def add_missing_columns(client: JobClient, table: str) -> None:
+def create_unrecorded(client: JobClient, tables: Sequence[str]) -> None:
     """
-    Like :func:`create_tables` for one existing table, without storing the client's schema.
+    Like :func:`create_tables`, without storing the client's schema.
 
-    Without ``_execute_schema_update_sql``: our own ``ALTER TABLE``.
+    Once its schema is stored, dlt believes that all its tables exist, and creates none of them.
+
+    Without ``get_stored_schema_by_hash`` and ``_update_schema_in_storage``: our own statements,
+    with the types of dlt's type mapper.
     """
-    assert isinstance(client, SqlJobClientBase)
-    with _adding_loosely(client), client.maybe_ddl_transaction():
-        client._execute_schema_update_sql([table], store_schema=False)
+    if not isinstance(client, SqlJobClientBase):
+        create_tables(client, tables)  # Tables in files are created by the job that fills them.
+        return
+    unstored: Any = client
+    unstored.get_stored_schema_by_hash = lambda _: None  # The table of versions may be incomplete.
+    unstored._update_schema_in_storage = lambda _: None
+    try:
+        create_tables(client, tables)
+    finally:
+        del unstored.get_stored_schema_by_hash, unstored._update_schema_in_storage
 
 
 def name_dlt_tables(schema: dlt.Schema) -> list[str]:

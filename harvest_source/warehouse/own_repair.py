@@ -18,7 +18,7 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.dlt_internals import (
     JobClient,
-    add_missing_columns,
+    create_unrecorded,
     has_table,
     sql_client_of,
 )
@@ -157,7 +157,7 @@ def mend_dlt_tables(client: JobClient, incomplete: Mapping[str, TTableSchemaColu
         mends, sql = DLT_MENDS.get(name, {}), Sql(sql_client_of(client), schema)
         if not mends.keys() >= needed:
             delete_all(sql, name)
-        add_missing_columns(client, name)
+        create_unrecorded(client, [name])
         for column in needed & mends.keys():
             _fill(sql, name, column, mends[column])
 

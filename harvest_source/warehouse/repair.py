@@ -15,6 +15,7 @@ from harvest_source.dlt_internals import (
     JobClient,
     add_columns,
     create_tables,
+    create_unrecorded,
     find_root,
     find_table,
     has_dataset,
@@ -56,7 +57,9 @@ def recreate_own_tables(
     own = [name for name in missing if name not in theirs]
     if own and has_dataset(client):
         folder.note_follow_up(True)
-        create_tables(client, own)
+        # While tables of Harvest's are missing, nothing may make dlt believe that they exist: a
+        # package that waits, such as that of a first load without a connection, creates them.
+        (create_unrecorded if theirs else create_tables)(client, own)
         restore_version_ends(Sql(sql_client_of(client), schema), missing)
     return theirs
 

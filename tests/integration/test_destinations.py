@@ -7,6 +7,7 @@ tests.destination_contract`` does too, and prints one line for each destination 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.trial import try_destination
 from tests.support.destination_story import LATER, SHORT, STEPS, DestinationLab, tell
 from tests.support.destinations import BY_NAME, SERVERS, Server
+from tests.support.moments import NORMALIZED, start_sync
 
 pytestmark = pytest.mark.filterwarnings(
     # dlt's merge into SQLAlchemy's databases; SQLAlchemy does what is intended.
@@ -71,6 +73,23 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DestinationL
     """A lab of the named destination."""
     with DestinationLab(tmp_path, require(BY_NAME[request.param])) as lab:
         yield lab
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("lab", ["postgres", "sqlite"], indirect=True)
+def test_a_first_load_whose_schema_has_no_tables_is_completed(lab: DestinationLab) -> None:
+    """The connection was lost, or a right was missing, before there were tables: all are loaded."""
+    tables = ("time_entries", "invoices")
+    with start_sync(lab, *tables, number=signal.SIGKILL, moment=NORMALIZED) as child:
+        assert child.wait() == -signal.SIGKILL
+    with lab.reader() as pipeline, pipeline.sql_client() as client:
+        client.create_dataset()
+    for _ in range(2):
+        lab.rest()
+        report = lab.sync(*tables)
+        assert (report.status, report.run_log.warnings) == ("ok", []), report.as_dict()
+    assert len(lab.table("time_entries")) == len(lab.server.rows("time_entries"))
+    assert len(lab.table("invoices")) == len(lab.server.rows("invoices"))
 
 
 @pytest.mark.rare
