@@ -23,6 +23,7 @@ from harvest_source.dlt_internals.destinations import (
     find_destination,
     find_failed_table,
     find_merge_strategies,
+    is_of_sqlalchemy,
     limit_clause,
     supports_merge,
 )
@@ -153,6 +154,7 @@ __all__ = [
     "has_row_steps",
     "has_table",
     "is_ambiguous",
+    "is_of_sqlalchemy",
     "is_open_tables",
     "is_secret_hint",
     "iter_array_tables",

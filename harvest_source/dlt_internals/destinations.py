@@ -96,6 +96,16 @@ def failed_to_connect(error: BaseException) -> bool:
     return any(frame.f_code.co_name == "open_connection" for frame, _ in frames)
 
 
+def is_of_sqlalchemy(error: BaseException) -> bool:
+    """
+    Whether SQLAlchemy raised *error* about an address or its driver.
+
+    dlt wraps only what it raises about a statement. SQLAlchemy may not be installed, so the class
+    is known by its module.
+    """
+    return type(error).__module__ == "sqlalchemy.exc"
+
+
 def supports_merge(destination: Any, strategy: str) -> bool:
     """Whether a destination supports a merge *strategy*. Without it: our own list of names."""
     return strategy in (destination.capabilities().supported_merge_strategies or ())

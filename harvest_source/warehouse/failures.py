@@ -24,6 +24,7 @@ from harvest_source.dlt_internals import (
     DestinationTransientException,
     MissingDependencyException,
     failed_to_connect,
+    is_of_sqlalchemy,
 )
 from harvest_source.errors import (
     ConfigError,
@@ -56,11 +57,28 @@ _REFUSALS: Final = (
     OSError,
 )
 """Errors of dlt, DuckDB and the operating system, except for a connection that cannot be opened."""
-_PASSWORD: Final = re.compile(r"(?<=://)[^/\s@]*@|(?<=password=)\S+", re.IGNORECASE)
-"""The user and password in a URL, and the password in a list of settings."""
+_PASSWORD: Final = re.compile(
+    r"(?<=://)[^/\s@]*@|(?<=password=)\S+|"
+    r"(?<=[\"'])(?<!user [\"'])[^\"'\n]+@(?=[^\"'\s]*[\"'])",
+    re.IGNORECASE,
+)
+"""
+The user and password in a URL, the password in a list of settings, and what precedes @ in a quoted
+host: the rest of a password with characters that end it in a URL.
+"""
+_CUT_PASSWORD: Final = re.compile(r"(?<!user )[\"'][^\"'\n]+@[^\"'\s]*[\"']")
+_CAUSE: Final = re.compile(r"Cause: (?P<cause>.+?)\s*\. If you are running several", re.DOTALL)
+"""What made dlt fail to create a schema, before its advice about pipelines that run at once."""
+_ENCODE: Final = (
+    "Its host contains @: in an address, write special characters of the password as %40 (@), "
+    "%2F (/), %23 (#) and %3F (?), or give each setting a key of its own."
+)
 _MARKED: Final = "Conflict on tuple deletion"
-_RAISED: Final = re.compile(r"^[\w.]+(?:Error|Exception|Retry): ", re.MULTILINE)
-"""How the last lines of a traceback begin."""
+_RAISED: Final = re.compile(r"^(?:(?:\w+\.)+[A-Z]\w*|\w+(?:Error|Exception|Retry)): ", re.MULTILINE)
+"""
+How the last lines of a traceback begin. Exceptions with a module need no such ending: psycopg2 has
+``psycopg2.errors.UndefinedTable``, and PostgreSQL's own lines begin with ``DETAIL:``.
+"""
 
 
 @contextmanager
@@ -79,7 +97,8 @@ def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> It
     try:
         yield
     except Exception as error:
-        if not isinstance(error, _REFUSALS) and not failed_to_connect(error):
+        is_refusal = isinstance(error, _REFUSALS) or is_of_sqlalchemy(error)
+        if not is_refusal and not failed_to_connect(error):
             raise
         ours = find_cause(error, HarvestError, attributes=INNER_ERRORS)
         if ours is not None:
@@ -123,7 +142,7 @@ def is_out_of_memory(error: Exception) -> bool:
 def build_settings_error(target: Target, error: ConfigurationException) -> ConfigError:
     """Build the error that says which settings the destination lacks, and where to put them."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    what = printable(" ".join(lines[:2]), limit=240)
+    what = printable(" ".join(lines[:2]), limit=400)
     return ConfigError(
         f"Destination {target.destination} lacks settings: {what} Put them into .dlt/secrets.toml "
         f"under [destination.{target.destination}.credentials]."
@@ -185,11 +204,13 @@ def _says(error: duckdb.IOException, number: int) -> bool:
 def _build_refusal(target: Target, error: BaseException, kept: str) -> DestinationError:
     cause = _find_inner(error)
     if target.database is None and failed_to_connect(cause):
+        is_cut = _CUT_PASSWORD.search(str(cause)) is not None
+        hint = f" {_ENCODE}" if is_cut else ""
         return DestinationError(
             f"No connection to the destination ({target}): {_last_words(str(cause))} {kept} Check "
             "that the server runs, and host, port, database, username and password under "
             f"[destination.{target.destination}.credentials] in .dlt/secrets.toml, or in the "
-            f"environment (DESTINATION__{target.destination.upper()}__CREDENTIALS)."
+            f"environment (DESTINATION__{target.destination.upper()}__CREDENTIALS).{hint}"
         )
     for each in iter_causes(error, attributes=INNER_ERRORS):
         if target.database is not None and is_damaged(each):
@@ -197,9 +218,25 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
     what = f"The destination ({target}) refused: {_last_words(str(cause))}"
     if any(_is_disk_full(each) for each in iter_causes(error, attributes=INNER_ERRORS)):
         return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
-    if lack := explain_lack(cause):
-        return DestinationError(f"{what} {kept} {lack}")
+    if remedy := explain_lack(cause) or _find_remedy(target, str(cause)):
+        return DestinationError(f"{what} {kept} {remedy}")
     return DestinationError(f"{what} {kept}")
+
+
+def _find_remedy(target: Target, text: str) -> str:
+    """What to do about a refusal of a server, if that is known."""
+    if "Can't load plugin" in text:
+        return (
+            "Check the database and driver at the beginning of the address, such as "
+            f"mysql+pymysql, under [destination.{target.destination}.credentials]."
+        )
+    if target.destination == "postgres" and "permission denied" in text:
+        return (
+            f"A sync needs a user that owns schema {target.dataset} and its tables and may create "
+            "schemas, for example: GRANT CREATE ON DATABASE name TO user. A reader's rights "
+            "suffice for status, export and report."
+        )
+    return ""
 
 
 def _find_inner(error: BaseException) -> BaseException:
@@ -220,5 +257,7 @@ def _last_words(text: str) -> str:
     found = list(_RAISED.finditer(text))
     if found and "Traceback" in text:
         text = text[found[-1].end() :]
+    if cause := _CAUSE.search(text):
+        text = cause["cause"]
     line = printable(_PASSWORD.sub("***", text), limit=300)
     return line if line.endswith((".", "!", "?")) else f"{line}."

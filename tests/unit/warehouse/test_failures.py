@@ -17,6 +17,7 @@ from dlt.common.destination.exceptions import (
 from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseTransientException
 from dlt.load.exceptions import LoadClientJobRetry
 from dlt.pipeline.exceptions import PipelineStepFailed
+from sqlalchemy.exc import NoSuchModuleError
 
 from harvest_source.errors import ConfigError, DestinationError, HarvestError, ServerError
 from harvest_source.warehouse.failures import as_destination_error, is_temporary
@@ -129,6 +130,71 @@ def test_only_the_message_at_the_end_of_a_traceback_is_shown() -> None:
     """Of a job's traceback, only the message at its end is shown."""
     raised = str(translate(job_failed(duckdb.BinderException("column x is unknown"))))
     assert "refused: column x is unknown. " in raised
+
+
+def test_a_drivers_exception_ends_a_traceback_without_error_in_its_name() -> None:
+    """PostgreSQL's exceptions are named after its conditions; its own lines end no traceback."""
+    text = (
+        "Traceback (most recent call last):\n  File ...\npsycopg2.errors.UndefinedTable: no such\n"
+        "Traceback (most recent call last):\n  File ...\n"
+        'dlt.destinations.exceptions.DatabaseUndefinedRelation: relation "x" is unknown\n'
+        "DETAIL: none"
+    )
+    raised = str(translate(step_failed(LoadClientJobRetry("1", "job", 5, 5, text, OSError()))))
+    assert 'refused: relation "x" is unknown DETAIL: none' in raised
+    assert "Traceback" not in raised
+
+
+def open_connection(error: BaseException) -> None:
+    """Fail as dlt's method of this name does."""
+    raise error
+
+
+def refuse_connection(text: str) -> str:
+    """The message if the driver says *text* while a connection is opened."""
+    with pytest.raises(DestinationError) as caught, as_destination_error(REMOTE, lambda: KEPT):
+        open_connection(RuntimeError(text))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'could not translate host name "s3cret@db.example" to address',
+        "Can't connect to MySQL server on 's3cret@db.example' (Name or service not known)",
+    ],
+)
+def test_the_end_of_a_password_is_not_shown_as_a_host(text: str) -> None:
+    """``/`` and ``#`` end a password in an address; what follows them is parsed as the host."""
+    raised = refuse_connection(text)
+    assert "s3cret" not in raised
+    assert "***db.example" in raised
+    assert "write special characters of the password as %40" in raised
+
+
+def test_a_user_may_have_a_name_with_an_at_sign() -> None:
+    """A user's name is no password."""
+    raised = refuse_connection('password authentication failed for user "me@corp"')
+    assert '"me@corp"' in raised
+    assert "special characters" not in raised
+
+
+def test_a_missing_right_is_named_with_the_statement_that_grants_it() -> None:
+    """dlt's advice about pipelines that run at once is left out."""
+    text = (
+        "dlt cannot create the dataset of schema `harvest`. Cause: permission denied for database "
+        "w . If you are running several pipelines that load to the same dataset, retry."
+    )
+    raised = str(translate(DestinationTerminalException(text), REMOTE))
+    assert "refused: permission denied for database w. " in raised
+    assert "GRANT CREATE ON DATABASE" in raised
+
+
+def test_an_address_with_an_unknown_driver_is_a_refusal() -> None:
+    """SQLAlchemy raises its own exception, which dlt does not wrap."""
+    raised = translate(NoSuchModuleError("Can't load plugin: sqlalchemy.dialects:nodb"), REMOTE)
+    assert isinstance(raised, DestinationError)
+    assert "such as mysql+pymysql" in str(raised)
 
 
 PASSING = [
