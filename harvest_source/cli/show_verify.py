@@ -85,7 +85,7 @@ def _show_differences(differences: Sequence[Comparison]) -> None:
         [
             (
                 name_check(each.check, each.currency),
-                each.where,
+                _find_place(each),
                 *format_figures(each.check, each.here, each.there),
             )
             for each in differences
@@ -94,9 +94,16 @@ def _show_differences(differences: Sequence[Comparison]) -> None:
     )
 
 
+def _find_place(comparison: Comparison) -> str:
+    """Where a figure belongs: names that people wrote, without what a terminal would interpret."""
+    from harvest_source.ask.shown_text import to_line  # Only needed if something differs.
+
+    return to_line(comparison.where)
+
+
 def _describe_question(question: OpenQuestion) -> str:
     found = question.comparisons
-    named = "; ".join(each.where for each in found[:_NAMED])
+    named = "; ".join(_find_place(each) for each in found[:_NAMED])
     more = f"; {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
     check = name_check(question.check)
     return f"{check}, {counted(len(found), 'figure')}: {question.reason} ({named}{more})"

@@ -73,6 +73,17 @@ def test_each_check_has_a_line_with_its_differences_below(capsys: Capture, scree
     assert captured.err == "warning: To reread what differs: harvest-source verify --fix\n"
 
 
+def test_names_cannot_send_commands_to_the_terminal(capsys: Capture) -> None:
+    """Names are shown without control characters; anyone may have written them."""
+    named = {**PROJECT, "subject": Subject("project", 17, "\x1b[2JWeb\x00site\u202e", "Ac\x07me\r")}
+    differs = compare("2", "1", check="hours", **named)
+    undecided = compare("0", "1000", check="amount", currency="EUR", excuse="fixed fee", **named)
+    show_verify(Console(), report(differs, undecided))
+    out = capsys.readouterr().out
+    assert out.count("project 17 [2JWebsite, Acme, 2024") == 2
+    assert all(each.isprintable() for each in out.replace("\n", ""))
+
+
 @pytest.mark.parametrize("columns", [30, 60, 80, 100, 140])
 def test_figures_are_whole_at_any_width(capsys: Capture, screen: Screen, columns: int) -> None:
     """A truncated sum would be read as another sum."""
