@@ -9,6 +9,8 @@ from typing import Final
 from harvest_source.errors import printable
 
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_SHORT: Final = 60
+"""Length in characters of names that dlt shortens for no destination; PostgreSQL allows 63."""
 
 
 def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
@@ -19,10 +21,11 @@ def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
         find_name: Returns the name in the destination. Called only for a name that is not plain,
             because dlt has to build a client for it, which takes a part of a run without changes.
     """
-    if _PLAIN.fullmatch(dataset) or (name := find_name()) == dataset:
+    is_plain = _PLAIN.fullmatch(dataset) and len(dataset) <= _SHORT
+    if is_plain or (name := find_name()) == dataset:
         return ""
     return (
         f"dlt names dataset {printable(dataset, limit=80)} {name} in the destination: write "
-        f"{name}.time_entries in queries, or choose a name of lower-case letters, digits and _ "
-        "with --dataset."
+        f"{name}.time_entries in queries, or choose a short name of lower-case letters, digits and "
+        "_ with --dataset."
     )
