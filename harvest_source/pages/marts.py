@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from harvest_source.ask.models import MART, find_schema
 from harvest_source.clock import SystemClock
+from harvest_source.defaults import DATASET
 from harvest_source.errors import ConfigError
 from harvest_source.sql.maintenance import DUCKDB_IN_UTC, quote
 from harvest_source.warehouse.attach import attach
@@ -120,10 +121,10 @@ def open_marts(
     if target.database is not None and not target.database.exists():
         msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
         raise ConfigError(msg)
-    with _fetching(target, wait_s, on_wait) as fetch:
-        schemas = (target.dataset, find_schema(target.dataset))
+    with _fetching(target, wait_s, on_wait) as (fetch, dataset):
+        schemas = (dataset, find_schema(dataset))
         names = frozenset(f"{schema}.{name}" for schema, name in fetch(NAMES, schemas))
-        marts = Marts(target, names, fetch)
+        marts = Marts(replace(target, dataset=dataset), names, fetch)
         _check_models(marts)
         yield marts
 
@@ -135,7 +136,10 @@ NAMES: Final = (
 
 
 @contextmanager
-def _fetching(target: Target, wait_s: float, on_wait: Callable[[str], None]) -> Iterator[Fetch]:
+def _fetching(
+    target: Target, wait_s: float, on_wait: Callable[[str], None]
+) -> Iterator[tuple[Fetch, str]]:
+    """Open the warehouse; yield a function that runs queries, and the dataset's name there."""
     if target.database is not None:
         file = DuckDBFile(target.database, SystemClock(), wait_s, on_wait, only_reads=True)
         with as_destination_error(target, lambda: _KEPT), file.open(_KEPT) as connection:
@@ -146,12 +150,13 @@ def _fetching(target: Target, wait_s: float, on_wait: Callable[[str], None]) -> 
                 found = connection.execute(marked, list(parameters) or None).fetchall()
                 return [tuple(row) for row in found]
 
-            yield fetch
+            yield fetch, target.dataset
         return
     pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
     with as_destination_error(target, lambda: _KEPT), pipeline.sql_client() as client:
         sql = Sql(client, pipeline.default_schema)
-        yield lambda text, parameters: sql.fetch(text, *parameters)
+        # dlt may have normalized the dataset's name.
+        yield lambda text, parameters: sql.fetch(text, *parameters), str(client.dataset_name)
 
 
 def _check_models(marts: Marts) -> None:
@@ -172,6 +177,10 @@ def _check_models(marts: Marts) -> None:
     missing = [name for name in NEEDED if f"{schema}.{name}" not in marts.names]
     if missing:
         what = "no models yet" if len(missing) == len(NEEDED) else f"no {missing[0]}"
-        where = f" --database {target.database}" if target.database else ""
+        where = f" --destination {target.destination}"
+        if target.database is not None:
+            where = f" --database {target.database}"
+        if target.dataset != DATASET:
+            where += f" --dataset {target.dataset}"
         msg = f"{target} has {what} in schema {schema}. Build them: harvest-source transform{where}"
         raise ConfigError(msg)

@@ -17,7 +17,8 @@ import pytest
 
 from harvest_source import harvest
 from harvest_source.errors import ConfigError, find_cause
-from harvest_source.warehouse.target import Target
+from harvest_source.pages.marts import open_marts
+from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.trial import try_destination
 from tests.support.destination_story import LATER, SHORT, STEPS, DestinationLab, tell
 from tests.support.destinations import BY_NAME, SERVERS, Server
@@ -90,6 +91,17 @@ def test_a_first_load_whose_schema_has_no_tables_is_completed(lab: DestinationLa
         assert (report.status, report.run_log.warnings) == ("ok", []), report.as_dict()
     assert len(lab.table("time_entries")) == len(lab.server.rows("time_entries"))
     assert len(lab.table("invoices")) == len(lab.server.rows("invoices"))
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("lab", ["postgres"], indirect=True)
+def test_a_report_finds_a_dataset_that_dlt_names_otherwise(lab: DestinationLab) -> None:
+    """The error names the models' schema, and a command for this destination and dataset."""
+    assert lab.sync("clients", dataset="Our-Data").status == "ok"
+    target = build_target("postgres", None, "Our-Data", "harvest")
+    said = r"in schema our_data_models\..* --destination postgres --dataset our_data$"
+    with lab.working(), pytest.raises(ConfigError, match=said), open_marts(target):
+        pass
 
 
 @pytest.mark.rare
