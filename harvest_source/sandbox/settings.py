@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from harvest_source.sandbox.checks import check_choice, check_flag, check_number, check_whole
 
 Role = Literal["administrator", "manager", "member"]
+ROLES: tuple[Role, ...] = get_args(Role)
 Data = Literal["varied", "agency"]
 Off = Literal["empty", "403", "404", "422"]
 Clock = Callable[[], datetime]
@@ -134,6 +136,14 @@ class OAuth:
     pkce: bool = False
     revocation: bool = False
 
+    def __post_init__(self) -> None:
+        for name in ("access_s", "code_s", "grace_s"):
+            check_number(name, getattr(self, name))
+        for name in ("rotate", "omit_refresh", "pkce", "revocation"):
+            check_flag(name, getattr(self, name))
+        check_whole("visitor", self.visitor)
+        check_choice("auto", self.auto, ("approve", "deny", None))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -244,9 +254,7 @@ def _check_sizes(settings: Settings) -> None:
     if settings.users < least:
         msg = f"users must be at least {least}: the tokens belong to that many users"
         raise ValueError(msg)
-    if not 0 <= settings.latency_ms < math.inf:  # False for nan, too.
-        msg = f"latency_ms must be a finite number of at least 0, not {settings.latency_ms}"
-        raise ValueError(msg)
+    check_number("latency_ms", settings.latency_ms)
     if settings.empty:
         return
     sizes = ("entries", "contacts", "invoices", "estimates", "expenses")

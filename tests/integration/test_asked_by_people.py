@@ -168,7 +168,7 @@ def test_a_revoked_caller_sees_nothing_and_others_all_of_theirs(access: Access, 
 
 def test_only_scopes_by_person_close_when_harvest_is_unreachable(access: Access, lab: Lab) -> None:
     """A caller whose scope is all rows does not need Harvest."""
-    lab.server.fault("server_error", path="/users/me", status=503)
+    lab.server.fault("unavailable", path="/users/me")
     try:
         with pytest.raises(NotConfirmedError, match="did not confirm"):
             read_ids(access, "own", "administrator", "time_entries")

@@ -10,6 +10,7 @@ from tests.structure import DEFAULT_FOLDER, Source, find_imports, read_package
 
 SANDBOX = "sandbox"
 FLOORS = (
+    frozenset({"checks"}),
     frozenset({"settings", "endpoints"}),
     frozenset({"data"}),
     frozenset({"oauth"}),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from harvest_source.sandbox.checks import check_choice, check_flag, check_whole
 from harvest_source.sandbox.control.editing import edit
 from harvest_source.sandbox.control.installation import Installation
-from harvest_source.sandbox.settings import MODULES, Role
+from harvest_source.sandbox.settings import MODULES, ROLES, Role
 
 
 class AccessControl(Installation):
@@ -18,8 +19,12 @@ class AccessControl(Installation):
         Give the holder of *token* another access role; touches the user in every account.
 
         Raises:
-            ValueError: No person has that token.
+            ValueError: No person has that token, or there is no such role.
         """
+        check_choice("role", role, ROLES)
+        if isinstance(grants, str):
+            msg = f"grants must be a list of roles, not {grants!r:.40}"
+            raise ValueError(msg)
         with self._lock:
             holder = self._api.people.get(token) or self._api.logins.owner(token)
             if holder is None:
@@ -36,6 +41,7 @@ class AccessControl(Installation):
 
     def set_module(self, module: str, on: bool, account_id: int | None = None) -> None:
         """Switch a company module (``invoice`` or ``invoice_feature``) on or off."""
+        check_flag("on", on)
         name = module.removesuffix("_feature")
         if name not in MODULES:
             msg = f"No module named {module}; there are {', '.join(MODULES)}"
@@ -46,6 +52,7 @@ class AccessControl(Installation):
 
     def set_limit(self, on: bool) -> None:
         """Switch the rate limits on or off."""
+        check_flag("on", on)
         with self._lock:
             self._api.limit = on
 
@@ -54,7 +61,9 @@ class AccessControl(Installation):
         budget: str = "general",
     ) -> None:  # fmt: skip
         """Use up part of a rate limit, as another integration of the account would."""
+        check_whole("requests", requests)
         with self._lock:
-            owner = self._api.rate_limit_owner(token or self.token, account_id or self.account_id)
+            found = self._account(account_id).account_id
+            owner = self._api.rate_limit_owner(token or self.token, found)
             now = self.settings.clock()
             self._api.rate_limits.use(budget, owner, requests, now)

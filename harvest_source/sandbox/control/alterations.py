@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
+from harvest_source.sandbox.checks import check_number
 from harvest_source.sandbox.data.lens import Change
 from harvest_source.sandbox.data.values import Record
 
@@ -40,8 +42,16 @@ def number_to_text(name: str) -> Change:
 
 
 def whole_to_fraction(name: str, fraction: float = 0.5) -> Change:
-    """A number gains *fraction*; null stays null."""
-    return lambda record: _replace(record, name, lambda v: None if v is None else v + fraction)
+    """A number gains *fraction*; null stays null, and so does everything that is no number."""
+    check_number("fraction", fraction, least=None)
+
+    def add(value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            return value
+        return float(value) + float(fraction) if isinstance(value, float) else value + more
+
+    more = Decimal(str(fraction))
+    return lambda record: _replace(record, name, add)
 
 
 def object_to_text(name: str) -> Change:

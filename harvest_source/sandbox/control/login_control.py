@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from harvest_source.sandbox.checks import check_choice, check_whole
 from harvest_source.sandbox.control.installation import Installation
 from harvest_source.sandbox.oauth.identity import tokens_json
 from harvest_source.sandbox.oauth.logins import Issued, Login
-from harvest_source.sandbox.settings import App
+from harvest_source.sandbox.settings import App, Person
 
 
 class LoginControl(Installation):
@@ -27,17 +28,40 @@ class LoginControl(Installation):
         Revoke *token* (the first one when ``None``): every further request with it gets a 401.
 
         Revoking a refresh token ends its whole login, including the login's access tokens.
+
+        Raises:
+            ValueError: There never was such a token.
         """
+        revoked = token or self.token
         with self._lock:
-            if not self._api.logins.revoke(token or self.token):
-                self._api.people.pop(token or self.token, None)
+            if not self._api.logins.revoke(revoked):
+                if revoked not in (issued.value for issued in self._api.logins.issued):
+                    self._find_holder(revoked)
+                self._api.people.pop(revoked, None)
 
     def restore_token(self, token: str | None = None) -> None:
-        """Undo `revoke` of a personal access token."""
+        """
+        Undo `revoke` of a personal access token.
+
+        Raises:
+            ValueError: No person has that token.
+        """
         with self._lock:
-            for person in self.settings.people:
-                if person.token == (token or self.token):
-                    self._api.people[person.token] = person
+            person = self._find_holder(token or self.token)
+            self._api.people[person.token] = person
+
+    def _find_holder(self, token: str) -> Person:
+        """
+        The person with that personal access token, revoked or not.
+
+        Raises:
+            ValueError: There is none.
+        """
+        for person in self.settings.people:
+            if person.token == token:
+                return person
+        msg = "No person has that token"
+        raise ValueError(msg)
 
     # -- logins through an app -----------------------------------------------------------------
 
@@ -74,6 +98,9 @@ class LoginControl(Installation):
         Args:
             person: Position in ``Settings.people`` of the person who consents.
             accounts: Accounts that the tokens will reach; all of the person's when ``None``.
+
+        Raises:
+            ValueError: There is no such person, app or account.
         """
         with self._lock:
             login = self._login(person, client_id, accounts)
@@ -98,7 +125,12 @@ class LoginControl(Installation):
             self._api.logins.expire(token, self.settings.clock())
 
     def _login(self, person: int, client_id: str | None, accounts: Iterable[int] | None) -> Login:
+        check_whole("person", person, most=len(self.settings.people) - 1)
         holder = self.settings.people[person]
         known = self._api.people.get(holder.token, holder)
         chosen = holder.accounts if accounts is None else tuple(accounts)
-        return Login(client_id or self.app.client_id, known, chosen)
+        for account_id in chosen or ():
+            self._account(account_id)
+        app = client_id or self.app.client_id
+        check_choice("client_id", app, [each.client_id for each in self._api.logins.options.apps])
+        return Login(app, known, chosen)

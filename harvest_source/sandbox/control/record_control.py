@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
+from harvest_source.sandbox.checks import check_whole
 from harvest_source.sandbox.control.creation import create
 from harvest_source.sandbox.control.deletion import delete
 from harvest_source.sandbox.control.editing import edit
@@ -189,7 +190,16 @@ class RecordEditing(Installation):
         seed: int = 0,
         account_id: int | None = None,
     ) -> dict[str, list[int]]:
-        """Edit, create and delete random records; returns the ids by kind of change."""
+        """
+        Edit, create and delete random records; returns the ids by kind of change.
+
+        Raises:
+            ValueError: The table has no records of its own, or a number is not a count.
+            EditRefusedError: Harvest would refuse a deletion.
+        """
+        check_stored(table)
+        for name, many in (("edits", edits), ("creations", creations), ("deletions", deletions)):
+            check_whole(name, many)
         with self._lock:
             chance = random.Random(seed)
             ids = self._some_ids(table, edits + deletions, chance, account_id)

@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from harvest_source.sandbox.checks import check_number
 from harvest_source.sandbox.control.world import World
 from harvest_source.sandbox.data.values import dumps, epoch, iso, parse_number
 from harvest_source.sandbox.serve.reply import Reply
@@ -16,26 +17,39 @@ from harvest_source.sandbox.settings import ManualClock
 
 Command = Callable[[World, dict[str, Any]], Any]
 
+_REFUSALS: Final = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+"""What arguments that cannot be used raise: a moment out of range, JSON nested too deeply."""
+
 
 def _method(name: str) -> Command:
     """A method of `World`: the JSON members are its keyword arguments."""
     return lambda world, arguments: getattr(world, name)(**arguments)
 
 
-def _fault(world: World, arguments: dict[str, Any]) -> Any:
+def _function(function: Callable[..., Any]) -> Command:
+    """A function: the JSON members are its keyword arguments, and no others."""
+    return lambda world, arguments: function(world, **arguments)
+
+
+def _fault(world: World, **arguments: Any) -> Any:
     return {"name": world.fault(**arguments).name}
 
 
-def _requests(world: World, _: dict[str, Any]) -> Any:
+def _requests(world: World) -> Any:
     return [asdict(entry) | {"time": entry.time.isoformat()} for entry in world.requests]
 
 
-def _advance(world: World, arguments: dict[str, Any]) -> Any:
+def _secrets(world: World) -> Any:
+    return world.secrets
+
+
+def _advance(world: World, *, seconds: float) -> Any:
+    check_number("seconds", seconds)
     clock = world.settings.clock
     if not isinstance(clock, ManualClock):
         msg = "This sandbox runs on the real clock"
         raise ValueError(msg)
-    moment: datetime = clock.advance(float(arguments["seconds"]))
+    moment: datetime = clock.advance(float(seconds))
     return {"now": iso(epoch(moment))}
 
 
@@ -70,10 +84,10 @@ COMMANDS: dict[str, Command] = {
             "expire_access_token",
         )
     },
-    "fault": _fault,
-    "requests": _requests,
-    "secrets": lambda world, _: world.secrets,
-    "advance": _advance,
+    "fault": _function(_fault),
+    "requests": _function(_requests),
+    "secrets": _function(_secrets),
+    "advance": _function(_advance),
 }
 
 
@@ -88,8 +102,8 @@ def control_reply(world: World, command: str, request: Request) -> Reply:
             msg = f"No command {command}; there are {', '.join(sorted(COMMANDS))}"
             raise ValueError(msg)
         return Reply(200, dumps(COMMANDS[command](world, _arguments(request))))
-    except (ValueError, TypeError, KeyError) as error:
-        return Reply(400, dumps({"error": str(error)}))
+    except _REFUSALS as error:
+        return Reply(400, dumps({"error": str(error) or type(error).__name__}))
 
 
 def _arguments(request: Request) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from harvest_source.sandbox.checks import check_number
 from harvest_source.sandbox.control.access_control import AccessControl
 from harvest_source.sandbox.control.alterations import build_change
 from harvest_source.sandbox.control.installation import check_name
@@ -12,6 +13,7 @@ from harvest_source.sandbox.control.record_control import RecordEditing, RecordR
 from harvest_source.sandbox.data.lens import Change
 from harvest_source.sandbox.endpoints import ENDPOINTS, REPORTS, STORED
 from harvest_source.sandbox.serve.app import Hook
+from harvest_source.sandbox.serve.fault_arguments import MATCHING
 from harvest_source.sandbox.serve.faults import Fault, Faults, apply_faults, prevents
 from harvest_source.sandbox.serve.reply import Reply
 from harvest_source.sandbox.serve.request_log import RequestLog
@@ -19,7 +21,6 @@ from harvest_source.sandbox.serve.requests import Request
 from harvest_source.sandbox.serve.routes import IDENTITY_PATHS
 from harvest_source.sandbox.settings import Settings
 
-FAULT_FIELDS = frozenset({"table", "path", "method", "account_id", "nth", "times", "probability"})
 SHAPED = (*ENDPOINTS, *REPORTS, "company")
 """Names of everything that has records whose shape can be changed."""
 LOGGED = (*SHAPED, "users_me", *dict.fromkeys(IDENTITY_PATHS.values()))
@@ -64,10 +65,11 @@ class World(LoginControl, AccessControl, RecordReading, RecordEditing):
                 ``probability`` say which requests it hits; the rest are the fault's own.
 
         Raises:
-            ValueError: No fault has that name, or the request log has no such table.
+            ValueError: No fault has that name, or not this argument, or the request log has no such
+                table.
         """
-        matched = {key: value for key, value in arguments.items() if key in FAULT_FIELDS}
-        own = {key: value for key, value in arguments.items() if key not in FAULT_FIELDS}
+        matched = {key: value for key, value in arguments.items() if key in MATCHING}
+        own = {key: value for key, value in arguments.items() if key not in MATCHING}
         found = Fault(name, **matched, arguments=own)
         if found.table is not None:
             check_name(found.table, LOGGED)
@@ -102,8 +104,14 @@ class World(LoginControl, AccessControl, RecordReading, RecordEditing):
             self._api.changes.clear()
 
     def set_latency(self, ms: float) -> None:
-        """Set the delay before every answer."""
-        self.latency_ms = ms
+        """
+        Set the delay before every answer.
+
+        Raises:
+            ValueError: It is no time; with one, no request would be answered.
+        """
+        check_number("ms", ms)
+        self.latency_ms = float(ms)
 
     # -- watching ----------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ class Api:
                 reach *account*, or the API would refuse the request for another reason.
         """
         known = REPORTS[name].known_params if name in REPORTS else frozenset()
-        if not known.issuperset(params):
+        if name not in REPORTS or not known.issuperset(params):
             msg = f"No report named {name} with {', '.join(params)}; there are {', '.join(REPORTS)}"
             raise ValueError(msg)
         person = self._find_person(token)

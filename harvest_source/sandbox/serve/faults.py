@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from harvest_source.sandbox.serve.fault_arguments import MATCHING, check_arguments
 from harvest_source.sandbox.serve.fault_kinds import FAULTS, PREVENTING, Hit
 from harvest_source.sandbox.serve.reply import Reply
 from harvest_source.sandbox.serve.requests import Request
@@ -43,6 +44,8 @@ class Fault:
         if self.name not in FAULTS:
             msg = f"No fault named {self.name}; there are {', '.join(sorted(FAULTS))}"
             raise ValueError(msg)
+        matching = {name: getattr(self, name) for name in MATCHING}
+        check_arguments(self.name, matching, self.arguments)
 
     def hits(self, request: Request, chance: random.Random) -> bool:
         """Whether this request is hit; counts the match."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Hashable
 from datetime import datetime
 
+from harvest_source.sandbox.checks import check_choice
 from harvest_source.sandbox.settings import Limit
 
 
@@ -30,7 +31,13 @@ class RateLimits:
         return max(1, math.ceil(leaving + limit.seconds - moment))
 
     def use(self, budget: str, owner: Hashable, requests: int, now: datetime) -> None:
-        """Use up *requests* of the limit, as another integration of the same account would."""
+        """
+        Use up *requests* of the limit, as another integration of the same account would.
+
+        Raises:
+            ValueError: There is no such budget.
+        """
+        check_choice("budget", budget, self._limits)
         moment = now.timestamp()
         self._window(budget, owner, moment).extend([moment] * requests)
 

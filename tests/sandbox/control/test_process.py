@@ -10,7 +10,11 @@ import pytest
 
 from harvest_source.sandbox import Sandbox, start_process
 from harvest_source.sandbox.__main__ import build_parser, build_settings
+from harvest_source.sandbox.settings import PEOPLE
 from tests.sandbox.reader import Reader, Start
+
+TOKEN = PEOPLE[1].token
+"""The manager's."""
 
 
 def control(reader: Reader, command: str, **arguments: object) -> httpx.Response:
@@ -85,6 +89,48 @@ def test_control_is_neither_logged_nor_throttled(start: Start) -> None:
         ("count", {"table": "clients", "user_id": 1}),
         ("count", {"table": "clients", "updated_since": "yesterday"}),
         ("fault", {"name": "nonsense"}),
+        ("fault", {"name": "server_error", "tabel": "users"}),
+        ("fault", {"name": "server_error", "table": "nonsense"}),
+        ("fault", {"name": "server_error", "method": "get"}),
+        ("fault", {"name": "server_error", "path": "("}),
+        ("fault", {"name": "server_error", "nth": 0}),
+        ("fault", {"name": "server_error", "times": -1}),
+        ("fault", {"name": "server_error", "probability": "often"}),
+        ("fault", {"name": "server_error", "probability": 2}),
+        ("fault", {"name": "latency", "ms": "long"}),
+        ("fault", {"name": "slow_body", "chunk": 0}),
+        ("fault", {"name": "cache", "fresh": "("}),
+        ("fault", {"name": "redirect", "status": 99}),
+        ("set_latency", {"ms": -1}),
+        ("set_latency", {"ms": "5"}),
+        ("set_latency", {"ms": None}),
+        ("churn", {"table": "nonsense"}),
+        ("churn", {"table": "company", "edits": 1}),
+        ("churn", {"creations": -3}),
+        ("churn", {"edits": 1.5}),
+        ("alter", {"table": "users", "change": "add_field", "nmae": "x"}),
+        ("alter", {"table": "users", "change": "whole_to_fraction", "name": "id", "fraction": "x"}),
+        ("set_role", {"token": TOKEN, "role": "nonsense"}),
+        ("set_role", {"token": TOKEN, "role": "manager", "grants": "estimates_manager"}),
+        ("set_module", {"module": "invoice", "on": "false"}),
+        ("set_limit", {"on": "false"}),
+        ("use_allowance", {"requests": -5}),
+        ("use_allowance", {"requests": 1, "budget": "nonsense"}),
+        ("use_allowance", {"requests": 1, "account_id": 5}),
+        ("revoke", {"token": "nonsense"}),
+        ("restore_token", {"token": "nonsense"}),
+        ("set_oauth", {"nonsense": 1}),
+        ("set_oauth", {"access_s": "long"}),
+        ("set_oauth", {"auto": "perhaps"}),
+        ("issue_code", {"person": 99}),
+        ("issue_code", {"person": -1}),
+        ("issue_tokens", {"client_id": "nonsense"}),
+        ("issue_tokens", {"accounts": [5]}),
+        ("advance", {}),
+        ("advance", {"seconds": 1e300}),
+        ("report", {"name": "nonsense"}),
+        ("requests", {"tabel": "users"}),
+        ("secrets", {"tabel": "users"}),
     ],
 )
 def test_refused_commands_say_why(
@@ -93,7 +139,30 @@ def test_refused_commands_say_why(
     """The answer to a command that cannot be carried out is a 400 with the reason."""
     answer = control(shared, command, **arguments)
     assert answer.status_code == 400
+    assert " " in answer.json()["error"]  # More than the name that was not found.
+    assert shared.get("users").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [
+        ("set_latency", b'{"ms": NaN}'),
+        ("set_latency", b'{"ms": Infinity}'),
+        ("advance", b'{"seconds": Infinity}'),
+        ("stats", b"[" * 100_000),
+        ("stats", b"{"),
+        ("stats", b"[1]"),
+    ],
+)
+def test_bodies_that_no_command_can_use_are_refused(
+    shared: Reader, command: str, body: bytes
+) -> None:
+    """A number that is none, and JSON that cannot be read, get a 400, and the sandbox answers."""
+    url = f"{shared.server.id_url}/_sandbox/{command}"
+    answer = shared.client.post(url, content=body)
+    assert answer.status_code == 400
     assert answer.json()["error"]
+    assert shared.get("users").status_code == 200
 
 
 def test_many_requests_in_flight(start: Start) -> None:

@@ -1,0 +1,83 @@
+"""Checks of values that arrive from outside, as JSON or as arguments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any
+
+
+def check_number(name: str, value: Any, *, least: float | None = 0, most: float = math.inf) -> None:
+    """
+    Check that *value* is a finite number.
+
+    Args:
+        least: The smallest number allowed; None: there is none.
+
+    Raises:
+        ValueError: It is none, or out of range.
+    """
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    low = -math.inf if least is None else least
+    if not is_number or not math.isfinite(value) or not low <= value <= most:
+        msg = f"{name} must be a finite number{_describe(low, most)}, not {value!r:.40}"
+        raise ValueError(msg)
+
+
+def check_whole(name: str, value: Any, *, least: int | None = 0, most: float = math.inf) -> None:
+    """
+    Check that *value* is a whole number.
+
+    Args:
+        least: The smallest number allowed; None: there is none.
+
+    Raises:
+        ValueError: It is none, or out of range.
+    """
+    low = -math.inf if least is None else least
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= most:
+        msg = f"{name} must be a whole number{_describe(low, most)}, not {value!r:.40}"
+        raise ValueError(msg)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """
+    Check that *value* is true or false: the text ``"false"`` would count as true.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(value, bool):
+        msg = f"{name} must be true or false, not {value!r:.40}"
+        raise ValueError(msg)
+
+
+def check_text(name: str, value: Any) -> None:
+    """
+    Check that *value* is text.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(value, str):
+        msg = f"{name} must be a text, not {value!r:.40}"
+        raise ValueError(msg)
+
+
+def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
+    """
+    Check that *value* is one of *choices*.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    if value not in choices:
+        msg = f"{name} must be one of {', '.join(map(str, choices))}, not {value!r:.40}"
+        raise ValueError(msg)
+
+
+def _describe(least: float, most: float) -> str:
+    if math.isinf(least):
+        return ""
+    return f" of at least {least}" if math.isinf(most) else f" from {least} to {most}"
