@@ -56,7 +56,7 @@ class ConfigError(HarvestError, ValueError):
 
 class ResourceError(HarvestError):
     """
-    The process may not have the memory or the threads that it needs.
+    The process may not have the memory, the threads or the open files that it needs.
 
     The user who starts the process sets these limits, so the exit code is that of a wrong
     configuration.

@@ -1,4 +1,4 @@
-"""Memory and threads that the process needs, and the messages for when they are missing."""
+"""Memory, threads and files that the process needs, and the messages for when they are missing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ process with a signal, or threads wait for a thread that never started.
 
 _LACKS_MEMORY: Final = ("failed to map segment", "Cannot allocate memory")
 """Messages of the system's loader for a library that does not fit into memory."""
+_NO_FILE: Final = (errno.EMFILE, errno.ENFILE)
 _NO_THREAD: Final = "can't start new thread"
 
 
@@ -38,7 +39,9 @@ def check_address_space() -> None:
 
 
 def explain_lack(error: BaseException) -> str | None:
-    """The message if *error* or one of its causes is a lack of memory or threads; else None."""
+    """The message if *error* or a cause is a lack of memory, threads or files; else None."""
+    if any(isinstance(each, OSError) and each.errno in _NO_FILE for each in iter_causes(error)):
+        return _explain_files()
     if not any(_is_lack(each) for each in iter_causes(error)):
         return None
     limit = read_address_limit()
@@ -52,6 +55,26 @@ def explain_lack(error: BaseException) -> str | None:
         f"Not enough memory or threads for this process ({_describe(error)}). {known} What was "
         f"loaded stays; the same command goes on from here. {_REMEDY}"
     )
+
+
+def _explain_files() -> str:
+    limit = read_file_limit()
+    known = f"it may have {limit:,} open (ulimit -n)" if limit else "the system has too many open"
+    return (
+        f"Too many open files and connections for this process: {known}. What was loaded stays; "
+        "the same command goes on from here. Raise the limit before the command (ulimit -n 4096), "
+        "or read fewer accounts in one run (--account)."
+    )
+
+
+def read_file_limit() -> int | None:
+    """Files and connections that the process may have open; None if there is no limit."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def read_address_limit() -> int | None:

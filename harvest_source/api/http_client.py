@@ -10,10 +10,18 @@ from typing import Final
 
 import httpx
 
+from harvest_source.api.http_context import IDLE_CONNECTIONS
 from harvest_source.api.proxy import choose_proxy
 from harvest_source.api.retry import TransientFailure
 from harvest_source.api.transport import DeadlineTransport, ProxyUnreached, RequestTooSlow
-from harvest_source.errors import ConfigError, ServerError, find_cause, printable
+from harvest_source.errors import (
+    ConfigError,
+    ResourceError,
+    ServerError,
+    find_cause,
+    printable,
+)
+from harvest_source.process_limits import explain_lack
 
 CONNECT_S: Final = 10.0
 """Seconds to open a connection."""
@@ -38,6 +46,7 @@ def open_client(
     headers: Mapping[str, str],
     transport: httpx.BaseTransport | None,
     request_s: float,
+    idle: int = IDLE_CONNECTIONS,
 ) -> httpx.Client:
     """
     A client that verifies TLS (no option switches that off) and never follows redirects.
@@ -46,6 +55,7 @@ def open_client(
         base_url: All requests go to this host; its proxy is chosen here, once.
         transport: Replaces the network in tests; None: real connections.
         request_s: Seconds that one whole request may take.
+        idle: Connections kept open for the next requests, at most.
 
     Raises:
         ConfigError: Proxy or certificate settings of the environment cannot be used.
@@ -56,15 +66,15 @@ def open_client(
         timeout=httpx.Timeout(READ_S, connect=CONNECT_S, pool=None),
         follow_redirects=False,
         trust_env=False,
-        transport=transport or _build_transport(base_url, request_s),
+        transport=transport or _build_transport(base_url, request_s, idle),
     )
 
 
-def _build_transport(base_url: httpx.URL, request_s: float) -> DeadlineTransport:
+def _build_transport(base_url: httpx.URL, request_s: float, idle: int) -> DeadlineTransport:
     proxy = choose_proxy(base_url)
     is_encrypted = "https" in {base_url.scheme, proxy.url.scheme if proxy else ""}
     context = _build_ssl_context() if is_encrypted else None
-    return DeadlineTransport(proxy=proxy, ssl_context=context, request_s=request_s)
+    return DeadlineTransport(proxy=proxy, ssl_context=context, request_s=request_s, idle=idle)
 
 
 def _build_ssl_context() -> ssl.SSLContext:
@@ -86,6 +96,7 @@ def translated_errors(measure_elapsed_s: Callable[[], float]) -> Iterator[None]:
 
     Raises:
         ServerError: The server's certificate is not trusted; another attempt would not help.
+        ResourceError: The process may open no further connection.
         TransientFailure: Anything else.
     """
     try:
@@ -98,6 +109,8 @@ def translated_errors(measure_elapsed_s: Callable[[], float]) -> Iterator[None]:
                 "proxy or your company signs it, set SSL_CERT_FILE to their bundle."
             )
             raise ServerError(msg, path=error.request.url.path) from error
+        if lack := explain_lack(error):
+            raise ResourceError(lack) from error
         raise _build_failure(error, measure_elapsed_s()) from error
 
 

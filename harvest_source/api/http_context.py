@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 import httpx
 
@@ -15,6 +16,24 @@ from harvest_source._version import __version__
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.errors import printable
 from harvest_source.notices import Notice, NoticeKind
+
+IDLE_CONNECTIONS: Final = 32
+"""Idle connections that the only account of a run keeps open, at most."""
+
+
+def share_connections(accounts: int, files: int | None) -> int:
+    """
+    How many idle connections each of *accounts* may keep open, so that a run has files left.
+
+    All of them together take at most a quarter of what the process may have open. The rest is for
+    requests in flight, of which there are up to about a hundred, and for the destination's files.
+
+    Args:
+        files: Files that the process may have open; None: there is no limit.
+    """
+    if files is None:
+        return IDLE_CONNECTIONS
+    return max(1, min(IDLE_CONNECTIONS, files // 4 // max(accounts, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +118,7 @@ class HttpContext:
         transport: Replaces the network in tests; None: real connections.
         random: Source of jitter, uniform in [0, 1).
         retry_limits: When to give up a request.
+        idle: Connections that each account keeps open for its next requests, at most.
         on_response: Called after every attempt, on the thread that made it; None: not called, and
             rows are not counted for it.
         on_notice: Called with each warning for the user.
@@ -111,6 +131,7 @@ class HttpContext:
     transport: httpx.BaseTransport | None = None
     random: Callable[[], float] = _random.random
     retry_limits: RetryLimits = RetryLimits()
+    idle: int = IDLE_CONNECTIONS
     on_response: Callable[[Exchange], None] | None = None
     on_notice: Callable[[Notice], None] = ignore_notice
     sending: Callable[[], AbstractContextManager[object]] = nullcontext

@@ -104,6 +104,7 @@ class Requester:
             headers={**fixed, **headers},
             transport=http.transport,
             request_s=http.retry_limits.attempt_s,
+            idle=http.idle,
         )
         self._sender = Sender(self._client, http)
         self.server_clock: Final = ServerClock(http.clock, httpx.URL(self.base_url).path)

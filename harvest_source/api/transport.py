@@ -18,7 +18,6 @@ from harvest_source.errors import find_cause
 _CONNECTIONS: Final = 64
 """Enough for 16 threads, each of which processes one page while it fetches the next."""
 
-_IDLE: Final = 32
 _IDLE_S: Final = 20.0
 """Keeps idle connections open longer than one window of the rate limiter (15.4 s)."""
 
@@ -50,6 +49,7 @@ class DeadlineTransport(httpx.BaseTransport):
         ssl_context: Verifies servers and ``https`` proxies; None: httpcore's own, if one is needed.
         request_s: Seconds that one request may take, from sending to the last byte of its answer.
             A host name lookup is not interrupted: the system limits its time.
+        idle: Connections kept open for the next requests, at most.
 
     Raises:
         httpx.TransportError: From requests and from reading answers, as httpx's own transport does;
@@ -57,11 +57,16 @@ class DeadlineTransport(httpx.BaseTransport):
     """
 
     def __init__(
-        self, *, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext | None, request_s: float
+        self,
+        *,
+        proxy: httpx.Proxy | None,
+        ssl_context: ssl.SSLContext | None,
+        request_s: float,
+        idle: int,
     ) -> None:
         self._request_s = request_s
         self._backend = DeadlineBackend()
-        self._pool = _build_pool(proxy, ssl_context, self._backend)
+        self._pool = _build_pool(proxy, ssl_context, self._backend, idle)
         self._proxy = f"{proxy.url.host}:{proxy.url.port or 'default port'}" if proxy else ""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -148,11 +153,12 @@ def _build_pool(
     proxy: httpx.Proxy | None,
     ssl_context: ssl.SSLContext | None,
     backend: httpcore.NetworkBackend,
+    idle: int,
 ) -> httpcore.ConnectionPool:
     options: _PoolOptions = {
         "ssl_context": ssl_context,
         "max_connections": _CONNECTIONS,
-        "max_keepalive_connections": _IDLE,
+        "max_keepalive_connections": idle,
         "keepalive_expiry": _IDLE_S,
         "network_backend": backend,
     }

@@ -19,7 +19,7 @@ import httpx
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
-from harvest_source.api.http_context import HttpContext
+from harvest_source.api.http_context import HttpContext, share_connections
 from harvest_source.api.pages import Page
 from harvest_source.api.rate_limit import Cancelled, LimiterMaker, build_general_limiter, never
 from harvest_source.api.urls import check_url
@@ -35,6 +35,7 @@ from harvest_source.errors import (
     SignInError,
     printable,
 )
+from harvest_source.process_limits import read_file_limit
 
 ACCOUNTS_AT_ONCE: Final = 8
 """Accounts that are asked in parallel: each has its own request allowance."""
@@ -332,9 +333,10 @@ class Sessions:
 
     def _build_client(self, account_id: int) -> HarvestClient:
         connection = self._connection
+        idle = share_connections(len(self._ids), read_file_limit())
         return HarvestClient(
             connection.api_url,
-            connection.http,
+            replace(connection.http, idle=idle),
             account_id=account_id,
             auth=connection.auth,
             limiter=connection.build_limiter(connection.http.clock, connection.rate_limit),
