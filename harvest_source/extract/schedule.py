@@ -28,13 +28,24 @@ def parse_instant(text: str) -> datetime:
     Parse a stored time, ISO 8601 with a zone, into UTC.
 
     Raises:
-        ValueError: It has another form, or no zone.
+        ValueError: It has another form, no zone, or no year in UTC.
         TypeError: It is not text.
     """
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         raise ValueError(text)
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(text) from None
+
+
+def load_instant(stored: object) -> datetime | None:
+    """A stored time in UTC; None if there is none, or it cannot be read: then it says nothing."""
+    try:
+        return parse_instant(stored)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
 
 
 def is_implausible(at: datetime, now: datetime) -> bool:

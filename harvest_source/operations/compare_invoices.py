@@ -161,9 +161,7 @@ class InvoiceComparison:
 
     def _lacks_lines(self) -> bool:
         if "invoices.line_items" in self.workspace.extraction.options.exclude:
-            self.workspace.run_log.warn(
-                "Invoices cannot be compared with their lines: invoices.line_items is excluded."
-            )
+            self.workspace.warn_of_lacking("invoices", ["invoices.line_items"])
             return True
         return self.workspace.lacks("invoice totals", TOTALS_NEED)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Final
 
 from harvest_source.auth.sessions import Session
 from harvest_source.concurrency import in_parallel
@@ -26,6 +27,11 @@ from harvest_source.operations.deletion_search import (
 from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
 from harvest_source.sql.conditions import Within
+
+AUDIT_NOW: Final = "harvest-source sync --deletes"
+"""The command that compares counts at once: other syncs do it once a day."""
+
+_LATER: Final = "A sync compares it again in a day. "
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,8 @@ class CountAudit:
         if self.workspace.upkeep.deletes:
             log.fail(*table.place, error)
         else:
-            log.warn(f"{table.endpoint.name} was not audited: {error}")
+            name, account_id = table.place
+            log.warn(f"{name} was not audited in account {account_id}: {error}")
 
     def _compare(self, table: AuditedTable, counts: _Counts, windows: Sequence[DateWindow]) -> None:
         log, here, there = self.workspace.run_log, counts.here, counts.read_there()
@@ -105,7 +112,8 @@ class CountAudit:
         found = self.findings[table.place] = counts.search.run(here, there, windows)
         times = self._count_late() if found.missing else 0
         overlap = self.workspace.extraction.options.overlap
-        for warning in explain_findings(*table.place, found, overlap, times):
+        again = "harvest-source verify --fix" if self.workspace.is_verify else AUDIT_NOW
+        for warning in explain_findings(*table.place, found, overlap, times, again=again):
             log.warn(warning)
         if doubt := explain_doubt(table.endpoint.name, self.session.account_id, found):
             log.note_unproven(*table.place, doubt)
@@ -149,7 +157,13 @@ def _try_to_count(search: DeletionSearch) -> int | RemoteError:
 
 
 def explain_findings(
-    table: str, account_id: int, found: SearchResult, overlap: timedelta, times: int
+    table: str,
+    account_id: int,
+    found: SearchResult,
+    overlap: timedelta,
+    times: int,
+    *,
+    again: str = AUDIT_NOW,
 ) -> list[str]:
     """
     Messages for the user about one table's comparison; none if nothing needs to be explained.
@@ -157,6 +171,7 @@ def explain_findings(
     Args:
         overlap: Time before its cursor that each run reads again.
         times: Runs that found rows missing, this one included.
+        again: The command that compares the table again.
     """
     place = f"{table} of account {account_id}"
     messages = []
@@ -173,7 +188,7 @@ def explain_findings(
         windows = describe_slices([Slice(window) for window in found.open])
         messages.append(
             f"{place} kept changing while it was compared with Harvest ({windows}). Nothing was "
-            "removed there; the next run compares it again."
+            f"removed there. {_LATER if again == AUDIT_NOW else ''}To compare it now: {again}"
         )
     return messages
 

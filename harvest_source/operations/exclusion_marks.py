@@ -7,7 +7,7 @@ from typing import Any
 
 from harvest_source.extract.exclusion import excluded_columns, load_excluded, note_excluded
 from harvest_source.load.state import change_account, stored_accounts
-from harvest_source.operations.workspace import Workspace
+from harvest_source.operations.workspace import Lacking, Workspace
 from harvest_source.schema.endpoints import ENDPOINTS
 
 
@@ -48,5 +48,10 @@ def exclude_lacking_columns(workspace: Workspace, account_id: int) -> Workspace:
             stored_accounts(sources, endpoint.name).get(str(account_id), {})
         )
     }
+    only_here = lacking - options.exclude
     options = replace(options, exclude=options.exclude | lacking)
-    return replace(workspace, extraction=replace(workspace.extraction, options=options))
+    return replace(
+        workspace,
+        extraction=replace(workspace.extraction, options=options),
+        lacking=Lacking(account_id, frozenset(only_here)) if only_here else None,
+    )

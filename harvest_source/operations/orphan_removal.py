@@ -19,7 +19,7 @@ from harvest_source.concurrency import in_parallel
 from harvest_source.errors import RemoteError
 from harvest_source.extract.removals import Reason, Removal
 from harvest_source.extract.run_log import RunLog
-from harvest_source.extract.schedule import DAILY, is_due
+from harvest_source.extract.schedule import DAILY, is_due, load_instant
 from harvest_source.extract.task import build_task, read_ids
 from harvest_source.extract.visibility import explain_hidden_rows, explain_undated
 from harvest_source.load.state import change_account, stored_accounts
@@ -132,7 +132,7 @@ class OrphanRemoval:
             return True
         sources, account_id = self.workspace.warehouse.source_state, str(self.session.account_id)
         at = stored_accounts(sources, below.name).get(account_id, {}).get(_CHECKED)
-        return at is None or is_due(datetime.fromisoformat(at), self.now, DAILY)
+        return is_due(load_instant(at), self.now, DAILY)
 
     def _is_decided(self, table: str) -> bool:
         """Whether it is known which parents of *table* are gone; otherwise the next run asks."""
@@ -161,7 +161,10 @@ class OrphanRemoval:
         lists = in_parallel(self._read_ids, [BY_NAME[each] for each in names], workers=_LISTS)
         for name, found in zip(names, lists, strict=True):
             if isinstance(found, RemoteError):
-                self.workspace.run_log.warn(f"Rows below {name} were not audited: {found}")
+                self.workspace.run_log.warn(
+                    f"Rows below {name} were not audited in account {self.session.account_id}: "
+                    f"{found}"
+                )
             else:
                 self._parents[name] = found
 

@@ -18,12 +18,22 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """Columns, as ``table.column``, that the rows of one account lack."""
+
+    account_id: int
+    columns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """
     An open warehouse, how the run reads, and the tables it works on.
 
     Attributes:
         is_verify: The run is ``verify``: advice names that command, not ``sync``.
+        lacking: For the workspace of one account: columns that its rows lack although the run does
+            not exclude them, because an earlier run did.
     """
 
     warehouse: Warehouse
@@ -31,6 +41,7 @@ class Workspace:
     endpoints: tuple[Endpoint, ...]
     upkeep: Upkeep
     is_verify: bool = False
+    lacking: Lacking | None = None
 
     @property
     def run_log(self) -> RunLog:
@@ -78,11 +89,26 @@ class Workspace:
             if self.warehouse.has_table(table) and not self.has_column(table, column)
         ]
         if missing:
-            self.run_log.warn(
-                f"{what[0].upper()}{what[1:]} cannot be compared: {', '.join(missing)} "
-                f"{'is' if len(missing) == 1 else 'are'} excluded."
-            )
+            self.warn_of_lacking(what, missing)
         return bool(missing)
+
+    def warn_of_lacking(self, what: str, columns: Sequence[str]) -> None:
+        """Warn that *what* cannot be compared without *columns*, once for all accounts if it is."""
+        subject, names, is_one = (
+            f"{what[0].upper()}{what[1:]}",
+            ", ".join(columns),
+            len(columns) == 1,
+        )
+        if self.lacking is None or self.lacking.columns.isdisjoint(columns):
+            self.run_log.warn(
+                f"{subject} cannot be compared: {names} {'is' if is_one else 'are'} excluded."
+            )
+            return
+        self.run_log.warn(
+            f"{subject} of account {self.lacking.account_id} cannot be compared: its rows lack "
+            f"{names}, which {'was' if is_one else 'were'} excluded when they were read. A sync "
+            "without the exclusion reads them again: harvest-source sync"
+        )
 
     def now(self) -> datetime:
         """Wall time by the run's clock."""

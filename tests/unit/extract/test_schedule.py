@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harvest_source.extract.schedule import is_due, is_implausible
+from harvest_source.extract.schedule import is_due, is_implausible, load_instant, parse_instant
 
 NOW = datetime(2026, 6, 17, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -35,3 +35,22 @@ def test_once_a_week_is_due_four_hours_early(hours: int, expected: bool) -> None
 def test_a_time_more_than_a_day_ahead_is_worthless(hours: int, expected: bool) -> None:
     """The clock that wrote it was wrong."""
     assert is_implausible(NOW + hours * HOUR, NOW) is expected
+
+
+@pytest.mark.parametrize("stored", [None, "", "yesterday", "2026-06-17T12:00:00", 7, [], {}, True])
+def test_a_stored_time_that_cannot_be_read_is_none(stored: object) -> None:
+    """What it dates is then due, as if it had never been done."""
+    assert load_instant(stored) is None
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_stored_time_outside_the_calendar_is_none(text: str) -> None:
+    """In UTC it would have no year."""
+    assert load_instant(text) is None
+    with pytest.raises(ValueError, match=r"0001|9999"):
+        parse_instant(text)
+
+
+def test_a_stored_time_is_read_in_utc() -> None:
+    """Whatever zone it was stored in."""
+    assert load_instant("2026-06-17T14:00:00+02:00") == NOW

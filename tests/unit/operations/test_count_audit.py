@@ -45,10 +45,17 @@ def test_missing_rows_are_reported_with_their_days() -> None:
 
 
 def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
-    """Nothing was removed in these days."""
-    [message] = explain_findings("expenses", 7, SearchResult(5, 6, open=(MAY, JUNE)), OVERLAP, 3)
+    """Nothing was removed in these days; the audit of the next day compares them, or a command."""
+    found = SearchResult(5, 6, open=(MAY, JUNE))
+    [message] = explain_findings("expenses", 7, found, OVERLAP, 3)
     assert "2 windows, the first 2024-05-01 to 2024-06-01" in message
     assert "Nothing was removed there" in message
+    assert "in a day" in message
+    assert message.endswith("now: harvest-source sync --deletes")
+    fix = "harvest-source verify --fix"
+    [message] = explain_findings("expenses", 7, found, OVERLAP, 3, again=fix)
+    assert "in a day" not in message
+    assert message.endswith(f"now: {fix}")
 
 
 def test_unexplained_counts_name_the_command() -> None:
