@@ -250,6 +250,16 @@ class RunLog:
         with self._lock:
             self.failures.append(Failure(account_id, table, error))
 
+    def take_failures(self, since: int) -> list[Failure]:
+        """
+        Take out the failures from number *since* on.
+
+        A table that failed is left out of what follows: so it is tried again.
+        """
+        with self._lock:
+            taken, self.failures[since:] = self.failures[since:], []
+        return taken
+
     def find_outdated(self) -> set[Place]:
         """The tables that failed or were skipped: the warehouse may lack their latest changes."""
         failed = {(each.table, each.account_id) for each in self.failures}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -119,6 +119,11 @@ class TablesComparison:
                 if comparisons:
                     found += self._compare_orphans(session)
         return found
+
+    @property
+    def failed(self) -> Collection[Place]:
+        """What the last :meth:`run` could not compare; without a table: rows without a parent."""
+        return self._failed.keys()
 
     def note_failures(self) -> None:
         """Record in the run log what the last :meth:`run` could not compare."""

@@ -8,6 +8,7 @@ from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.schema.columns import SEPARATOR
 
@@ -157,6 +158,17 @@ def find_windows(differing: Iterable[Comparison]) -> Sequence[DateWindow]:
 def find_root_table(each: Comparison) -> str:
     """The table that was compared; for counted array elements, the table of their rows."""
     return each.table if each.check == "orphans" else each.table.partition(SEPARATOR)[0]
+
+
+def is_to_mend(each: Comparison) -> bool:
+    """Whether the figures differ, or changed rows may hide that they do."""
+    return each.state is State.DIFFERS or each.is_doubtful
+
+
+def find_places(each: Comparison) -> set[Place]:
+    """The tables that were compared, or are read again to mend a difference."""
+    names = {find_root_table(each).removesuffix("_history"), *(name for name, _ in each.children)}
+    return {(name, each.account_id) for name in names}
 
 
 def as_number(value: Any) -> Decimal:

@@ -73,7 +73,7 @@ class CountAudit:
         Compare *tables* and remove the rows that Harvest no longer has.
 
         A table for which Harvest does not answer is left alone: that is a failure if the caller
-        asked for the comparison, else a warning.
+        asked for the comparison (``--deletes``, ``verify --fix``), else a warning.
 
         Args:
             windows: By table, windows to look into regardless of the counts.
@@ -95,7 +95,7 @@ class CountAudit:
 
     def _report_unanswered(self, table: AuditedTable, error: RemoteError) -> None:
         log = self.workspace.run_log
-        if self.workspace.upkeep.deletes:
+        if self.workspace.upkeep.deletes or self.workspace.is_verify:
             log.fail(*table.place, error)
         else:
             name, account_id = table.place

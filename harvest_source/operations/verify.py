@@ -7,18 +7,19 @@ again. Each verification leaves a row in ``verify_runs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import ConfigError, NothingComparedError
+from harvest_source.extract.run_log import Failure, Place
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
 from harvest_source.operations.accounts import open_accounts
 from harvest_source.operations.audit_tables import was_read_to_end
 from harvest_source.operations.compare_tables import TablesComparison
-from harvest_source.operations.comparisons import Comparison, State
+from harvest_source.operations.comparisons import Comparison, State, find_places, is_to_mend
 from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_pending_removals
@@ -166,7 +167,8 @@ def _mend_all(
     Returns:
         The comparisons as they are then, and whether there was anything to mend.
     """
-    is_mended, audit = False, workspace.run_log.audit
+    is_mended, log = False, workspace.run_log
+    audit, earlier, failed = log.audit, len(log.failures), list[Failure]()
     doubtful = [each for each in found if each.is_doubtful]
     for _ in range(_ROUNDS):
         differing = [each for each in found if each.state is State.DIFFERS]
@@ -174,6 +176,7 @@ def _mend_all(
             break
         corrected = audit.corrected
         mend(workspace, [*differing, *doubtful])
+        failed += log.take_failures(earlier)  # What failed is to be compared, and mended again.
         if not differing and audit.corrected == corrected:
             break
         is_mended = True
@@ -182,4 +185,21 @@ def _mend_all(
         found = comparison.run()
         if [each for each in found if each.state is State.DIFFERS] == differing:
             break
+    log.failures += _find_unsettled(failed, found, comparison.failed)
     return found, is_mended
+
+
+def _find_unsettled(
+    failed: Sequence[Failure], found: Sequence[Comparison], uncompared: Collection[Place]
+) -> list[Failure]:
+    """
+    The failures of mending that the last comparison does not show to be over.
+
+    Args:
+        uncompared: What the last comparison failed to compare, which is reported by itself.
+    """
+    compared = {place for each in found for place in find_places(each)}
+    wrong = {place for each in found if is_to_mend(each) for place in find_places(each)}
+    settled = (compared - wrong) | set(uncompared)
+    last = {(each.table, each.account_id): each for each in failed}
+    return [failure for place, failure in last.items() if place not in settled]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from threading import Lock
@@ -19,11 +20,13 @@ from harvest_source.api.http_context import RetryLimits
 from harvest_source.concurrency import has_threads
 from harvest_source.errors import ConfigError, DestinationError, RemoteError
 from harvest_source.load.settings import Hooks
-from harvest_source.operations import compare_tables
+from harvest_source.operations import compare_tables, verify
 from harvest_source.operations.compare_values import NAMED
 from harvest_source.operations.comparisons import AT_ONCE, Comparison
+from harvest_source.operations.mending import mend
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.warehouse_status import read_warehouse_status
+from harvest_source.operations.workspace import Workspace
 from harvest_source.sandbox import Request
 from tests.support.children import Child
 from tests.support.earlier import forget_own_tables
@@ -431,6 +434,36 @@ def test_a_table_that_a_later_round_compares_has_not_failed(open_lab: OpenLab) -
     assert (report.mended, report.status, report.exit_code) == (True, "partial", 4)
     assert [each.table for each in report.run_log.failures] == ["clients"]
     assert {each.table for each in report.comparisons} == {"tasks"}
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("recovers", [True, False])
+def test_a_failure_of_mending_counts_only_if_no_later_round_succeeds(
+    open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, recovers: bool
+) -> None:
+    """Harvest does not answer for one table while another is mended; the next round mends it."""
+    lab = open_lab.loaded("clients", "tasks", entries=0, invoices=0)
+    for table in ("clients", "tasks"):
+        lab.alter(f"DELETE FROM {table} WHERE id = (SELECT MIN(id) FROM {table})")
+    rounds: list[int] = []
+
+    def mend_badly(workspace: Workspace, differing: Sequence[Comparison]) -> None:
+        rounds.append(len(differing))
+        if len(rounds) == 1 or not recovers:
+            lab.server.fault("server_error", table="clients", times=1000)
+        mend(workspace, differing)
+        lab.server.clear_faults()
+
+    monkeypatch.setattr(verify, "mend", mend_badly)
+    report = lab.verify(fix=True)
+    assert len(rounds) >= 2
+    if recovers:
+        assert (report.status, report.exit_code, report.differences) == ("ok", 0, [])
+        assert report.run_log.failures == []
+    else:
+        assert (report.status, report.exit_code) == ("partial", 4)
+        assert [each.table for each in report.run_log.failures] == ["clients"]
+        assert {each.table for each in report.differences} == {"clients"}
 
 
 @pytest.mark.rare
