@@ -44,6 +44,7 @@ from harvest_source.extract.replaced_lists import (
 from harvest_source.extract.run_log import Unasked
 from harvest_source.extract.schedule import DAILY
 from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.extract.stored import load_ids
 from harvest_source.extract.task import Task
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
@@ -196,7 +197,7 @@ def _parent_of(endpoint: Endpoint) -> Parent:
 
 def _load_incomplete(task: Task) -> set[int]:
     """Parents whose lists could not be read completely the last time."""
-    return set(task.state.get(_INCOMPLETE) or ())
+    return load_ids(task.state.get(_INCOMPLETE))
 
 
 def _store_incomplete(task: Task, incomplete: Sequence[Scope], others: Iterable[int] = ()) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from harvest_source.extract.last_read import UNTRUSTED
+from harvest_source.extract.stored import load_object
 from harvest_source.schema.endpoint import Endpoint
 
 _EXCLUDED: Final = "excluded"
@@ -42,7 +43,9 @@ def note_excluded(state: dict[str, Any], columns: frozenset[str]) -> None:
 
 
 def _forget_digests(state: Mapping[str, Any]) -> None:
-    lists = [*(state.get("parents") or {}).values(), *(state.get("windows") or {}).values()]
+    lists = [
+        each for key in ("parents", "windows") for each in load_object(state.get(key)).values()
+    ]
     for each in (state.get("seen"), *lists):
         if isinstance(each, dict):
             each["digest"] = UNTRUSTED

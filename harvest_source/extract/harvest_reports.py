@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
@@ -37,6 +37,7 @@ from harvest_source.extract.report_years import (
 from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, count_rows
 from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.extract.stored import load_object
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import covers, explain_off, explain_skip
 from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, Endpoint
@@ -141,7 +142,7 @@ def _is_due(stored: StoredLists, window: DateWindow, counted: Counted, task: Tas
 def _has_other_rows(window: DateWindow, counted: Counted, task: Task) -> bool:
     """Whether a year's number of rows changed since it was read: dates were corrected."""
     assert window.start is not None
-    known: Mapping[str, Any] = task.state.get("counts") or {}
+    known = load_object(task.state.get("counts"))
     report, year = task.endpoint.report, window.start.year
     assert report is not None
     none = [0] * len(report.dated_by)

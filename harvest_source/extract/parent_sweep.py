@@ -11,13 +11,14 @@ A read of all history is the beginning of a sweep: it asks for a share of the pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final
 
-from harvest_source.extract.schedule import DAILY, is_due, is_implausible, parse_instant
+from harvest_source.extract.schedule import DAILY, is_due, is_implausible, parse_instant, plan_next
+from harvest_source.extract.stored import load_object
 
 SWEEP_KEY: Final = "walk"
 """Key of the sweep in the state of a table and account."""
@@ -56,9 +57,9 @@ class ParentSweep:
     """Whether no children were loaded before it, so that parents without any are skipped."""
 
     @classmethod
-    def load(cls, stored: Mapping[str, Any] | None) -> ParentSweep:
+    def load(cls, stored: object) -> ParentSweep:
         """Parse a stored sweep; a malformed one starts over."""
-        stored = stored or {}
+        stored = load_object(stored)
         try:
             return cls(
                 finished_at=_parse(stored.get("finished_at")),
@@ -69,7 +70,7 @@ class ParentSweep:
                 at=_parse(stored.get("at")),
                 is_first=stored.get("is_first") is True,
             )
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return cls()
 
     @classmethod
@@ -127,7 +128,8 @@ class ParentSweep:
         """When the current sweep ends at the latest, if runs come daily; None between sweeps."""
         if self.began is None:
             return None
-        return max(self.began + every, now + self.days_needed(self.left) * DAILY)
+        end = now + self.days_needed(self.left) * DAILY
+        return max(plan_next(self.began, now, every), end)
 
     def awaits(self, parent: int) -> bool:
         """Whether no run has asked *parent* for its children yet, and a later one will."""

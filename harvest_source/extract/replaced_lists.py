@@ -43,6 +43,7 @@ from harvest_source.extract.removals import (
 from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
+from harvest_source.extract.stored import load_object
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import covers
 from harvest_source.schema.endpoint import Endpoint
@@ -246,7 +247,7 @@ class StoredLists:
     def __init__(self, task: Task, name: str) -> None:
         self._task = task
         self._name = name
-        self._stored: dict[str, Any] = dict(task.state.get(name) or {})
+        self._stored: dict[str, Any] = dict(load_object(task.state.get(name)))
 
     @property
     def names(self) -> list[str]:

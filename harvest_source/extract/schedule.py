@@ -68,6 +68,11 @@ def is_due(at: datetime | None, now: datetime, every: timedelta = DAILY) -> bool
     return at is None or is_implausible(at, now) or now - at >= every - _SLACK
 
 
+def plan_next(at: datetime, now: datetime, every: timedelta) -> datetime:
+    """When a task that was last done *at* is planned again: now, if that time says nothing."""
+    return now if is_implausible(at, now) else at + every
+
+
 def is_older(at: datetime | None, now: datetime, age: timedelta) -> bool:
     """
     Whether a task was last done more than *age* ago, or never.

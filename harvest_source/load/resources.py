@@ -15,6 +15,7 @@ from harvest_source.errors import ConfigError
 from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.reading_order import TableFeed
+from harvest_source.extract.stored import load_object
 from harvest_source.load.encoder import DltEncoder, KnownHints, build_decoder, iter_empty_table
 from harvest_source.load.hints import (
     build_hints,
@@ -192,7 +193,7 @@ class TableReader:
         with self._extraction.sessions.in_use():
             for account_id in self._extraction.sessions.account_ids():
                 decoder = build_decoder(self._endpoint, account_id, self._excluded, schema, learned)
-                stored = current_accounts().get(str(account_id), {})
+                stored = load_object(current_accounts().get(str(account_id)))
                 state = find_beginning(self._history, stored)
                 feed = TableFeed(self._endpoint, account_id, decoder, state)
                 encoder = DltEncoder(

@@ -22,51 +22,63 @@ from harvest_source.dlt_internals import (
 )
 from harvest_source.errors import ConfigError
 from harvest_source.extract.removals import rename_removal_columns
+from harvest_source.extract.stored import load_object
 
 SOURCE: Final = "harvest"
 """Name and configuration section of the dlt source."""
 
+_TABLES: Final = "resources"
+"""dlt's key of the states of tables."""
 _ACCOUNTS: Final = "accounts"
 _PLACE: Final = "place"
 
 
 def current_accounts() -> dict[str, Any]:
     """State by account id, of the table that dlt is extracting. Writing to it changes the state."""
-    return cast(dict[str, Any], dlt.current.resource_state().setdefault(_ACCOUNTS, {}))
+    return _repair(dlt.current.resource_state(), _ACCOUNTS)
+
+
+def _repair(state: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object at *key* of *state*, created if it is missing or something else."""
+    if not isinstance(state.get(key), dict):
+        state[key] = {}
+    return cast(dict[str, Any], state[key])
 
 
 def stored_accounts(source_state: Mapping[str, Any], table: str) -> Mapping[str, Any]:
     """State by account id, of one table, in the *source_state* of an earlier run."""
-    accounts: Mapping[str, Any] = (
-        source_state.get("resources", {}).get(table, {}).get(_ACCOUNTS, {})
-    )
-    return accounts
+    tables = load_object(load_object(source_state).get(_TABLES))
+    accounts = load_object(load_object(tables.get(table)).get(_ACCOUNTS))
+    if all(map(_is_account, accounts.items())):
+        return accounts
+    return {key: each for key, each in accounts.items() if _is_account((key, each))}
+
+
+def _is_account(item: tuple[str, object]) -> bool:
+    """Whether key and value are an account's id and state; a malformed one counts as absent."""
+    key, state = item
+    return key.isascii() and key.isdigit() and isinstance(state, dict)
 
 
 def source_state(pipeline_state: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a pipeline's state that belongs to our source; empty if it never ran."""
-    state: Mapping[str, Any] = pipeline_state.get("sources", {}).get(SOURCE, {})
-    return state
+    return load_object(load_object(pipeline_state.get("sources")).get(SOURCE))
 
 
 def own_state(pipeline_state: Any) -> dict[str, Any]:
     """:func:`source_state` of a state that dlt is managing, to be changed in place."""
-    sources: dict[str, Any] = pipeline_state.setdefault("sources", {})
-    state: dict[str, Any] = sources.setdefault(SOURCE, {})
-    return state
+    return _repair(_repair(pipeline_state, "sources"), SOURCE)
 
 
 def change_account(state: dict[str, Any], table: str, account_id: int) -> dict[str, Any]:
     """The state of one account in our *state*, created if missing; to be changed in place."""
-    tables = state.setdefault("resources", {})
-    accounts = tables.setdefault(table, {}).setdefault(_ACCOUNTS, {})
-    account: dict[str, Any] = accounts.setdefault(str(account_id), {})
-    return account
+    accounts = _repair(_repair(_repair(state, _TABLES), table), _ACCOUNTS)
+    return _repair(accounts, str(account_id))
 
 
 def forget_tables(state: Mapping[str, Any], tables: Iterable[str]) -> None:
     """Remove all our *state* of *tables*: they are read from their first row again."""
-    resources = state.get("resources", {})
+    resources = load_object(state.get(_TABLES))
     for table in tables:
         resources.pop(table, None)
 

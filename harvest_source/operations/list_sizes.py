@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from harvest_source.extract.last_read import LastRead
 from harvest_source.extract.reading_order import TableFeed
+from harvest_source.extract.stored import load_object
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.sql.conditions import EVERY_ROW
@@ -54,7 +55,7 @@ class ListSizes:
         if key is None:
             stored = {_SEEN: self._check(feed, "", feed.state.get(_SEEN))}
         else:
-            lists: Mapping[str, Any] = feed.state.get(key) or {}
+            lists = load_object(feed.state.get(key))
             stored = {key: {name: self._check(feed, name, each) for name, each in lists.items()}}
         changed = {name: value for name, value in stored.items() if value}
         return replace(feed, state={**feed.state, **changed})

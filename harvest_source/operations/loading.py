@@ -15,6 +15,7 @@ from harvest_source.extract.extraction import Batch
 from harvest_source.extract.options import Reread
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.run_log import Place
+from harvest_source.extract.stored import load_object
 from harvest_source.extract.visibility import was_read
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.memory import release_memory
@@ -162,7 +163,7 @@ def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
         bounds = sql.select_distinct(name, account, (FROM_DATE, TO_DATE))
     here: dict[str, Any] = {f"{as_day(first)}/{as_day(last)}": {} for first, last in bounds}
     return replace(
-        feed, state={**feed.state, "windows": here | dict(feed.state.get("windows", {}))}
+        feed, state={**feed.state, "windows": here | load_object(feed.state.get("windows"))}
     )
 
 

@@ -27,6 +27,7 @@ from harvest_source.extract.removals import (
     load_pending_removals,
 )
 from harvest_source.extract.run_log import Place
+from harvest_source.extract.stored import load_object
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.load.state import change_account, stored_accounts
 from harvest_source.operations.workspace import Workspace
@@ -172,7 +173,7 @@ def _drop_malformed(workspace: Workspace) -> None:
 
 def _iter_states(sources: Mapping[str, Any]) -> Iterator[tuple[Endpoint, int, Mapping[str, Any]]]:
     """Yield each table with each of its accounts and their state."""
-    for table in sources.get("resources", {}):
+    for table in load_object(sources.get("resources")):
         if endpoint := BY_NAME.get(table):
             for account_id, state in stored_accounts(sources, table).items():
                 yield endpoint, int(account_id), state
@@ -248,7 +249,7 @@ def _forget(
         drop_removals(account, [each for each in removals if each.place == place])
         account.pop("volatile", None)
     for place, parents in outdated.items():
-        lists = change_account(state, *place).get("parents", {})
+        lists = load_object(change_account(state, *place).get("parents"))
         for parent in parents:
             lists.pop(parent, None)
 
@@ -273,7 +274,8 @@ def _count_remembered(sources: Mapping[str, Any], removal: Removal) -> dict[str,
         if endpoint.parent_table != removal.endpoint.name:
             continue
         account = stored_accounts(sources, endpoint.name).get(str(removal.account_id), {})
-        reads = {name: LastRead.load(each) for name, each in account.get("parents", {}).items()}
+        lists = load_object(account.get("parents"))
+        reads = {name: LastRead.load(each) for name, each in lists.items()}
         if reads:
             counts[endpoint.name] = {name: read.rows for name, read in reads.items() if read}
     return counts

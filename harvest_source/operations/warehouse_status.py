@@ -33,7 +33,7 @@ from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.extract.audit_state import load_audit_state
 from harvest_source.extract.parent_sweep import SWEEP_KEY, ParentSweep
-from harvest_source.extract.schedule import DAILY, is_older
+from harvest_source.extract.schedule import DAILY, is_older, plan_next
 from harvest_source.load.own_tables import VERIFY_RUNS
 from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
@@ -297,9 +297,9 @@ def _read_table(
     state = stored_accounts(warehouse.source_state, name).get(str(account_id), {})
     as_of = find_last_read(runs, name, account_id)
     is_stale = plan.limit is not None and is_older(as_of, plan.now, plan.limit)
-    audit = (
-        load_audit_state(state["audit"], plan.now).counted_at + DAILY if "audit" in state else None
-    )
+    audit = None
+    if "audit" in state:
+        audit = plan_next(load_audit_state(state["audit"], plan.now).counted_at, plan.now, DAILY)
     last = ParentSweep.load(state.get(SWEEP_KEY))
     sweep = _plan_sweep(last, plan) if BY_NAME[name].parent is not None else None
     left = last.left if last.is_first else 0
@@ -311,7 +311,7 @@ def _plan_sweep(last: ParentSweep, plan: _Plan) -> datetime:
     if (end := last.ends_by(plan.now, plan.sweep_every)) is not None:
         return end
     done = last.at or last.finished_at
-    return done + plan.sweep_every if done else plan.now
+    return plan_next(done, plan.now, plan.sweep_every) if done else plan.now
 
 
 def _read_sign_in(settings: Mapping[str, Any], *, ask: bool) -> StatusReport:

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harvest_source.extract.schedule import is_due, is_implausible, load_instant, parse_instant
+from harvest_source.extract.schedule import (
+    is_due,
+    is_implausible,
+    load_instant,
+    parse_instant,
+    plan_next,
+)
 
 NOW = datetime(2026, 6, 17, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -54,3 +60,10 @@ def test_a_stored_time_outside_the_calendar_is_none(text: str) -> None:
 def test_a_stored_time_is_read_in_utc() -> None:
     """Whatever zone it was stored in."""
     assert load_instant("2026-06-17T14:00:00+02:00") == NOW
+
+
+def test_the_plan_after_a_time_far_ahead_is_now() -> None:
+    """A clock that was wrong plans nothing, not even beyond the calendar."""
+    last = datetime.max.replace(tzinfo=UTC)
+    assert plan_next(last, NOW, timedelta(days=7)) == NOW
+    assert plan_next(NOW - HOUR, NOW, timedelta(days=7)) == NOW - HOUR + timedelta(days=7)
