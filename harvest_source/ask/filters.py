@@ -14,6 +14,9 @@ from harvest_source.sql.maintenance import quote
 MAX_LIMIT: Final = 500
 """Maximum number of records in one answer."""
 
+MOST_ROWS: Final = 100_000
+"""Maximum number of rows in the answer to a query or a sum."""
+
 OPERATORS: Final[dict[str, str]] = {
     "=": "=",
     "!=": "<>",
@@ -51,6 +54,18 @@ class Filter:
                 build_contains_pattern(self.value),
             )
         return f"{column} {OPERATORS[self.operator]} ?", (self.value,)
+
+
+def check_limit(limit: int, most: int, name: str = "limit") -> None:
+    """
+    Check how many rows are asked for.
+
+    Raises:
+        StatementRefused: It is no whole number from 1 to *most*.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
+        msg = f"{name} is {str(limit)[:40]!r}. It must be a whole number from 1 to {most:,}."
+        raise StatementRefused(msg)
 
 
 def parse_filter(text: str) -> Filter:

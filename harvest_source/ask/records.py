@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.ask.answers import Answer
-from harvest_source.ask.filters import MAX_LIMIT, Filter, parse_filter
+from harvest_source.ask.filters import MAX_LIMIT, MOST_ROWS, Filter, check_limit, parse_filter
 from harvest_source.ask.questions import (
     DescribeTable,
     FindNames,
@@ -26,9 +26,9 @@ from harvest_source.ask.questions import (
     ListTables,
 )
 from harvest_source.ask.runner import Runner
-from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.ask.sum_time import SumTime
 from harvest_source.config.lists import parse_list
+from harvest_source.config.paths import check_database
 from harvest_source.defaults import DATABASE
 
 Where = Iterable[str] | Mapping[str, Any]
@@ -72,9 +72,7 @@ def list_records(
     Returns:
         An answer whose ``cursor`` continues the list, or is None at its end.
     """
-    if not 1 <= limit <= MAX_LIMIT:
-        msg = f"A list has between 1 and {MAX_LIMIT} records; {limit} were asked for."
-        raise StatementRefused(msg)
+    check_limit(limit, MAX_LIMIT)
     filters = build_filters(where)
     question = ListRecords(table, filters, parse_names(columns), parse_names(order))
     runner, what = open_runner(warehouse), _describe(question)
@@ -90,7 +88,13 @@ def get_record(table: str, record_id: str | int, *, warehouse: Warehouse = None)
 
 
 def find(text: str, *, limit: int = 50, warehouse: Warehouse = None) -> Answer:
-    """Find clients, projects, people and tasks whose name contains *text*, ignoring case."""
+    """
+    Find clients, projects, people and tasks whose name contains *text*, ignoring case.
+
+    Args:
+        limit: Names at most, up to 500.
+    """
+    check_limit(limit, MAX_LIMIT)
     return open_runner(warehouse).ask(FindNames(text), max_rows=limit)
 
 
@@ -110,7 +114,9 @@ def sum_time(
         start: First day, such as ``2026-01-01``.
         end: Last day.
         where: Filters on columns of ``time_entries``.
+        limit: Groups at most, up to 100,000.
     """
+    check_limit(limit, MOST_ROWS)
     question = SumTime(parse_names(by), start, end, build_filters(where))
     return open_runner(warehouse).ask(question, max_rows=limit)
 
@@ -121,13 +127,20 @@ def get_status(*, warehouse: Warehouse = None) -> Answer:
 
 
 def query(sql: str, *, max_rows: int = 1000, warehouse: Warehouse = None) -> Answer:
-    """Run one SELECT of the caller, which can read the warehouse's tables and nothing else."""
+    """
+    Run one SELECT of the caller, which can read the warehouse's tables and nothing else.
+
+    Args:
+        max_rows: Rows of the answer at most, up to 100,000; it says whether there are more.
+    """
     return open_runner(warehouse).query(sql, max_rows=max_rows)
 
 
 def open_runner(warehouse: Warehouse) -> Runner:
     """Return *warehouse* if it is a runner, or make one for the file."""
-    return warehouse if isinstance(warehouse, Runner) else Runner(Path(warehouse or DATABASE))
+    if isinstance(warehouse, Runner):
+        return warehouse
+    return Runner(Path(check_database(DATABASE if warehouse is None else warehouse)))
 
 
 def build_filters(where: Where) -> tuple[Filter, ...]:

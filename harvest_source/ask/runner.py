@@ -20,6 +20,7 @@ from typing import Any, Final
 from harvest_source.ask.answers import Answer
 from harvest_source.ask.cursors import CursorSeal
 from harvest_source.ask.exchange import BUSY, FAILED, READY, REFUSED, UNREADABLE, Reply, Request
+from harvest_source.ask.filters import MOST_ROWS, check_limit
 from harvest_source.ask.models import find_schema
 from harvest_source.ask.questions import Question
 from harvest_source.ask.reach import Reach
@@ -125,12 +126,14 @@ class Runner:
         Run a caller's own statement, which may only read.
 
         Raises:
-            StatementRefused: It is not a single SELECT, or reaches beyond the warehouse's tables.
+            StatementRefused: It is not a single SELECT, reaches beyond the warehouse's tables, or
+                *max_rows* is out of range.
             QueryFailed: DuckDB could not run it, or not within its limits.
             ConfigError: The path is invalid for a DuckDB file.
             DestinationError: The warehouse does not exist, or a sync holds it for longer than the
                 wait.
         """
+        check_limit(max_rows, MOST_ROWS, "max_rows")
         try:
             sql.encode()
         except UnicodeEncodeError:

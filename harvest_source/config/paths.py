@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from harvest_source.defaults import DATABASE
 from harvest_source.errors import ConfigError, describe_os_error, printable
 
 _ADDRESS: Final = re.compile(
@@ -81,8 +82,12 @@ def check_database(path: str | Path) -> Path:
     that opens the file refuses folders and files that are no DuckDB database.
 
     Raises:
-        ConfigError: It is an address, cannot be a file name, or is a pipe, a socket or a device.
+        ConfigError: It is empty or an address, cannot be a file name, or is a pipe, a socket or a
+            device.
     """
+    if isinstance(path, str) and not path.strip():
+        msg = f"--database has an empty value. Name a DuckDB file, or leave it out for {DATABASE}."
+        raise ConfigError(msg)
     shown = printable(path, limit=80)
     if _ADDRESS.match(str(path)):
         msg = (
