@@ -148,6 +148,7 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
     """
     if not options["fix"]:
         refuse_given(["max_deletes"], "it limits what --fix removes. Add --fix, or leave it out.")
+        options["max_deletes"] = None
     with _importing():
         from harvest_source.operations.sync import Hooks
         from harvest_source.operations.verify import verify as run_verify

@@ -92,6 +92,11 @@ def export(
     if decimal_comma and form != "csv":
         msg = f"--decimal-comma is for CSV. In {form} files numbers are numbers: leave it out."
         raise ConfigError(msg)
+    if form not in WRITERS:
+        msg = f"There is no format {printable(form, limit=40)!r}. Formats: {', '.join(WRITERS)}."
+        raise ConfigError(msg)
+    if not str(folder).strip():
+        raise ConfigError("The folder has an empty value. Name the folder that gets the files.")
     target = build_target(destination, database, dataset, pipeline)
     _check_exists(target)
     wanted = [str(each) for each in parse_values(table, "table (--table)")]

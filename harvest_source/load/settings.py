@@ -202,6 +202,7 @@ def build_settings(
         ConfigError: A setting that cannot work, or no credential.
         SignInError: The vault cannot trust the login it has.
     """
+    _check_arguments(arguments)
     overrides = arguments.overrides
     config = read_configuration(overrides, sections=sections)
     upkeep = _build_upkeep(config, arguments)
@@ -221,6 +222,22 @@ def build_settings(
     return Settings(
         connection, options, upkeep, wait_s, parse_recipient(config), table_format, in_effect
     )
+
+
+def _check_arguments(arguments: RunArguments) -> None:
+    """
+    Refuse values of a Python caller that the command cannot be given.
+
+    Raises:
+        ConfigError: Names the argument, and what to write.
+    """
+    for name in ("full_refresh", "all_children", "deletes"):
+        value = getattr(arguments, name)
+        if not isinstance(value, bool) and not (name == "deletes" and value is None):
+            msg = f"{name} must be True or False, not {value!r:.40}."
+            raise ConfigError(msg)
+    if isinstance(arguments.since, str) and not arguments.since.strip():
+        raise ConfigError("since (--since) has an empty value. Give it a value, or leave it out.")
 
 
 def build_http_context(

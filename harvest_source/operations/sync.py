@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harvest_source.concurrency import run_ahead
 from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
-from harvest_source.errors import DestinationError, HarvestError
+from harvest_source.errors import ConfigError, DestinationError, HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
 from harvest_source.operations.accounts import open_accounts
@@ -88,6 +88,12 @@ def sync(
         ResourceError: The process may have too little memory. Nothing was sent.
         HarvestError: No account could be opened. No table was touched.
     """
+    if full_refresh and deletes is False:
+        msg = (
+            "full_refresh removes the rows that it did not see, which deletes=False forbids. Leave "
+            "one of them out."
+        )
+        raise ConfigError(msg)
     check_address_space()
     tune_allocators()
     endpoints = parse_tables(table)

@@ -49,7 +49,7 @@ def verify(
     account: int | Iterable[int | str] = (),
     exclude: Iterable[str] = (),
     fix: bool = False,
-    max_deletes: str = MAX_DELETES,
+    max_deletes: str | None = None,
     settings: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,
 ) -> VerifyReport:
@@ -64,18 +64,28 @@ def verify(
         exclude: ``table.column`` names that syncs leave out, in addition to the configured ones:
             they are not compared, and mending leaves them out, too.
         fix: Read what differs again, remove what is gone, and compare again.
-        max_deletes: Percentage of a table's rows that mending may remove.
+        max_deletes: Percentage of a table's rows that mending may remove; 20 % when None. Only with
+            *fix*.
 
     Raises:
-        ConfigError: There is no such warehouse, or nothing was loaded under these names.
+        ConfigError: There is no such warehouse, nothing was loaded under these names, or
+            *max_deletes* has no effect.
         BusyError: A sync of this pipeline is running.
         HarvestError: No account could be opened.
     """
+    if max_deletes is not None and not fix:
+        msg = (
+            "max_deletes has no effect here: it limits what fix removes. Add fix, or leave it out."
+        )
+        raise ConfigError(msg)
     tune_allocators()
     target = build_target(destination, database, dataset, pipeline)
     _check_exists(target)
     arguments = RunArguments(
-        settings=settings, account=account, exclude=exclude, max_deletes=max_deletes
+        settings=settings,
+        account=account,
+        exclude=exclude,
+        max_deletes=MAX_DELETES if max_deletes is None else max_deletes,
     )
     run = open_run(target, arguments, hooks)
     with sync_lock(pipeline, claim_folder(target), now=run.started_at), run.sessions.in_use():

@@ -89,7 +89,7 @@ def build_target(
     if database is None and _is_earlier_warehouse(dataset):
         warnings = (_describe_earlier(dataset),)
         return Target(destination, Path(EARLIER_DATABASE), dataset, pipeline, warnings)
-    path = check_database(database or DATABASE)
+    path = check_database(DATABASE if database is None else database)
     return Target(destination, path, dataset, pipeline, _describe_ambiguity(path, dataset))
 
 
@@ -123,6 +123,15 @@ def _check_names(destination: str, dataset: str, pipeline: str) -> None:
     Raises:
         ConfigError: Names it, and what to choose.
     """
+    if not re.fullmatch(r"[\w-]+", pipeline):
+        msg = (
+            f"--pipeline is {pipeline[:80]!a}. It names a folder: letters, digits, - and _ only. "
+            "Nothing was read and nothing changed."
+        )
+        raise ConfigError(msg)
+    if not dataset.strip():
+        msg = f"--dataset is empty. Give it a name, or leave it out to use {DATASET}."
+        raise ConfigError(msg)
     size = len(pipeline.encode())
     if size > _PIPELINE_BYTES:
         msg = (
