@@ -48,7 +48,8 @@ class Setting:
     One setting, or several that are alike, separated by commas.
 
     Attributes:
-        why: What it would change, or why it changes nothing that a sync promises.
+        why: What it would change, or why it changes nothing that a sync promises; a sentence
+            without its capital and its full stop, for messages that go on.
         instead: What to use instead of a refused setting.
         is_harmless: Whether a value of a refused setting is accepted all the same.
     """
@@ -91,12 +92,13 @@ def _refused(
     return Setting(names, Rule.REFUSED, why, instead, is_harmless)
 
 
+_SPEED: Final = "this changes only how fast a run is"
 _IMPORTED: Final = _refused(
     "import_schema_path",
     "an imported schema can change types, keys and how rows are merged",
     "Columns to leave out: exclude, under [sources.harvest].",
 )
-_EXPORTED: Final = _free("export_schema_path", "writes a copy of the schema")
+_EXPORTED: Final = _free("export_schema_path", "dlt writes a copy of the schema to a file")
 _WRITERS: Final = (("normalize",), ("extract",), ("sources", "harvest"))
 
 SECTIONS: Final = (
@@ -133,15 +135,20 @@ SECTIONS: Final = (
                 _is_off,
             ),
             _IMPORTED,
-            _overridden("restore_from_destination", "on: cursors are stored with the rows"),
-            _overridden("pipeline_name", "`--pipeline`"),
-            _overridden("pipelines_dir", "`DLT_DATA_DIR` says where working folders are"),
-            _overridden("destination_type, destination_name", "`--destination`"),
-            _overridden("dataset_name", "`--dataset`"),
-            _free("staging_type, staging_name", "files may pass through a bucket"),
+            _overridden(
+                "restore_from_destination",
+                "it is always on, because the cursors are stored with the rows",
+            ),
+            _overridden("pipeline_name", "`--pipeline` names the pipeline"),
+            _overridden("pipelines_dir", "`DLT_DATA_DIR` decides where working folders are"),
+            _overridden(
+                "destination_type, destination_name", "`--destination` names the destination"
+            ),
+            _overridden("dataset_name", "`--dataset` names the dataset"),
+            _free("staging_type, staging_name", "the files of a load may pass through a bucket"),
             _EXPORTED,
-            _free("pipeline_salt", "is not used"),
-            _free("enable_runtime_trace", "dlt's trace of its own steps"),
+            _free("pipeline_salt", "a sync does not use this"),
+            _free("enable_runtime_trace", "dlt may record its own steps"),
         ),
         (("pipelines", "NAME"),),
     ),
@@ -154,12 +161,18 @@ SECTIONS: Final = (
                 "Leave it out: a sync fails when a job fails, and reads those rows again.",
                 _is_on,
             ),
-            _free("workers, parallelism_strategy, pool_type, start_method, run_sleep", "speed"),
-            _free("raise_on_max_retries", "how often a job is tried"),
-            _free("auto_abort_on_terminal_error", "a sync gives such a package up too"),
-            _free("start_new_jobs_on_signal", "Ctrl-C waits for the whole load"),
-            _free("truncate_staging_dataset, delete_completed_jobs", "room on the disk"),
-            _overridden("load_volume_path", "in the working folder"),
+            _free("workers, parallelism_strategy, pool_type, start_method, run_sleep", _SPEED),
+            _free("raise_on_max_retries", "it is how often dlt tries a job"),
+            _free("auto_abort_on_terminal_error", "a sync gives up such a package in any case"),
+            _free(
+                "start_new_jobs_on_signal",
+                "on Ctrl-C a run may end only after the whole load",
+            ),
+            _free(
+                "truncate_staging_dataset, delete_completed_jobs",
+                "they change only how much of the disk a load takes",
+            ),
+            _overridden("load_volume_path", "its place is the working folder of the pipeline"),
         ),
         (("load",),),
     ),
@@ -168,7 +181,7 @@ SECTIONS: Final = (
         (
             _free(
                 "workers, max_parallel_items, futures_poll_interval, copy_on_fork, next_item_mode",
-                "speed; `sync` reads with threads of its own",
+                "they change only how fast plain dlt reads: `sync` reads with threads of its own",
             ),
         ),
         (("sources", "harvest"),),
@@ -177,8 +190,8 @@ SECTIONS: Final = (
     Section(
         "normalize",
         (
-            _free("workers, pool_type, start_method, run_sleep", "speed"),
-            _overridden("normalize_volume_path", "in the working folder"),
+            _free("workers, pool_type, start_method, run_sleep", _SPEED),
+            _overridden("normalize_volume_path", "its place is the working folder of the pipeline"),
         ),
         (("normalize",),),
     ),
@@ -210,12 +223,17 @@ SECTIONS: Final = (
     ),
     Section(
         "normalize.model_normalizer",
-        (_free("add_dlt_id, add_dlt_load_id", "is not used"),),
+        (_free("add_dlt_id, add_dlt_load_id", "a sync does not use this"),),
     ),
     Section(
         "schema",
         (
-            _free("naming", "of a new warehouse, if our names stay; of an existing one, refused"),
+            _free(
+                "naming",
+                "a new warehouse may have another naming that keeps our names; an existing "
+                "one keeps its own, "
+                "and a run with another is refused",
+            ),
             _refused(
                 "json_normalizer",
                 "another normalizer can name or nest child tables otherwise",
@@ -229,12 +247,15 @@ SECTIONS: Final = (
             ),
             _IMPORTED,
             _EXPORTED,
-            _free("allow_identifier_change_on_table_with_data", "names never change"),
+            _free(
+                "allow_identifier_change_on_table_with_data",
+                "the names of our tables and columns never change",
+            ),
             _free(
                 "external_schema_format, external_schema_format_remove_defaults",
-                "of an exported schema",
+                "they are about an exported schema",
             ),
-            _overridden("schema_volume_path", "in the working folder"),
+            _overridden("schema_volume_path", "its place is the working folder of the pipeline"),
         ),
         (("sources", "harvest"),),
         "schema",
@@ -255,18 +276,18 @@ SECTIONS: Final = (
             ),
             _free(
                 "buffer_max_items, file_max_items, file_max_bytes, disable_compression",
-                "sizes of the files on the way",
+                "they change only the size of the files that are loaded",
             ),
             _free(
                 "version, compression, data_page_size, row_group_size, allow_truncated_timestamps, "
                 "use_compliant_nested_type, write_page_index, use_content_defined_chunking, "
                 "supports_dictionary_encoding, arrow_concat_promote_options",
-                "how parquet files on the way are written",
+                "they change only how the parquet files that are loaded are written",
             ),
             _free(
                 "delimiter, include_header, quoting, lineterminator, encoding, encoding_errors, "
                 "on_error_continue",
-                "csv is not used: it cannot tell empty text from null",
+                "no csv file is loaded, because csv cannot tell empty text from null",
             ),
         ),
         _WRITERS,
@@ -275,37 +296,49 @@ SECTIONS: Final = (
     Section(
         "destination.NAME",
         (
-            _free("credentials, environment, destination_name", "where and how to connect"),
-            _overridden("destination_type", "`--destination`"),
             _free(
-                "staging_dataset_name_layout", "refused if it gives the name of the dataset itself"
+                "credentials, environment, destination_name",
+                "they say where the destination is and how to connect to it",
+            ),
+            _overridden("destination_type", "`--destination` names the destination"),
+            _free(
+                "staging_dataset_name_layout",
+                "any name will do, except for that of the dataset itself, which is refused",
             ),
             _free(
                 "enable_dataset_name_normalization",
                 "the last line of a run names the dataset as the destination spells it",
             ),
-            _free("replace_strategy", "no table is replaced"),
-            _free("info_tables_query_threshold", "speed"),
+            _free("replace_strategy", "a sync never has dlt replace a table"),
+            _free("info_tables_query_threshold", _SPEED),
             _free(
                 "staging_config, truncate_tables_on_staging_destination_before_load",
-                "files in a bucket",
+                "they are about files that pass through a bucket",
             ),
         ),
     ),
     Section(
         "runtime",
         (
-            _free("dlthub_telemetry, dlthub_telemetry_endpoint", "telemetry"),
-            _free("dlthub_telemetry_segment_write_key, sentry_dsn, dlthub_dsn", "telemetry"),
-            _free("log_level, log_format", "dlt's log; `--debug` sets the level"),
-            _free("slack_incoming_hook", "is not used"),
+            _free("dlthub_telemetry, dlthub_telemetry_endpoint", "they are about dlt's telemetry"),
+            _free(
+                "dlthub_telemetry_segment_write_key, sentry_dsn, dlthub_dsn",
+                "they are about dlt's telemetry",
+            ),
+            _free(
+                "log_level, log_format",
+                "they are about dlt's log, of which `--debug` sets the level",
+            ),
+            _free("slack_incoming_hook", "a sync does not use this"),
             _free("intercept_signals", "a sync ends in order on Ctrl-C in any case"),
             _free(
                 "request_timeout, request_max_attempts, request_backoff_factor, "
                 "request_max_retry_delay, http_show_error_body, http_max_error_body_length",
-                "Harvest is not asked through dlt",
+                "no request to Harvest is sent through dlt",
             ),
-            _free("pipeline_name, run_id, config_files_storage_path", "names in dlt's log"),
+            _free(
+                "pipeline_name, run_id, config_files_storage_path", "they are names in dlt's log"
+            ),
         ),
     ),
     Section(
@@ -314,7 +347,7 @@ SECTIONS: Final = (
             _free(
                 "enable_airflow_secrets, enable_google_secrets, enable_aws_secrets, "
                 "airflow_secrets, google_secrets, aws_secrets",
-                "where settings come from",
+                "they say where settings come from",
             ),
         ),
     ),

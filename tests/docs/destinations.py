@@ -29,24 +29,29 @@ _EXTRAS: Final = {
     "delta": "delta",
     "iceberg": "iceberg",
 }
-_TRIED: Final = "run: [contract](../tests/CONTRACT.md)"
-_BY_COMMAND: Final = "run: `-m destinations`"
-_RENDERED: Final = "rendered, not run: `tests/unit/sql/test_rendered.py`"
+_TRIED: Final = "It runs in the tests of the [contract](../tests/CONTRACT.md)."
+_BY_COMMAND: Final = "It runs in the tests of `-m destinations`."
+_RENDERED: Final = "Never run: `tests/unit/sql/test_rendered.py` checks its statements."
 _STRATEGY: Final = "delete-insert"
 
 _NOTES: Final = {
-    "duckdb": "one process writes at a time",
-    "postgres": "not by csv: empty text would be null",
-    "sqlite": "decimals keep about 15 digits",
-    "mariadb": "needs `pymysql` and the character set utf8mb4; MySQL was not tried",
-    "ducklake": "needs DuckDB's extensions `ducklake` and that of the catalog",
-    "delta": "files of earlier versions stay until you vacuum them",
-    "iceberg": "files of earlier snapshots stay until you expire them",
-    "snowflake": "names in capitals, as Snowflake has them without quotes",
-    "redshift": "texts up to 65,535 bytes; longer ones are refused before they are loaded",
-    "clickhouse": "days before 1970 or after 2149-06-06 stand beside their column, as text",
-    "athena": "Iceberg tables; smaller parts of a second than thousandths stand beside, as text",
-    "dremio": "smaller parts of a second than thousandths stand beside, as text",
+    "duckdb": "Only one process at a time can write.",
+    "postgres": "Rows are not loaded as csv, which would store empty text as null.",
+    "sqlite": "Decimals keep about 15 digits.",
+    "mariadb": "It needs `pymysql` and the character set utf8mb4. MySQL was not tried.",
+    "ducklake": (
+        "It needs DuckDB's extension `ducklake`, and the one for the database of the catalog."
+    ),
+    "delta": "Files of earlier versions stay until you vacuum the table.",
+    "iceberg": "Files of earlier snapshots stay until you expire the snapshots.",
+    "snowflake": "Names are in capitals, so that queries need no quotes.",
+    "redshift": "A text can have 65,535 bytes. A longer one is refused before it is loaded.",
+    "clickhouse": "Days before 1970 or after 2149-06-06 are stored as text, in `<column>__v_text`.",
+    "athena": (
+        "Tables are Iceberg tables. Times with microseconds are stored as text, in "
+        "`<column>__v_text`."
+    ),
+    "dremio": "Times with microseconds are stored as text, in `<column>__v_text`.",
 }
 """Known differences of a destination."""
 
@@ -91,9 +96,9 @@ def _describe_steps(server: Server) -> str:
     """Whether deletions, verify and history succeeded when the contract was recorded."""
     ended = {each.step: each.result for each in read() if each.is_of(server.name)}
     if not ended:
-        return "not written down since the last change of the contract"
+        return "not recorded since the contract last changed"
     failed = [step for step in ("deletion", "verify", "history") if ended.get(step) != OK]
-    return f"not {', '.join(failed)}" if failed else "yes"
+    return f"{', '.join(failed)} failed" if failed else "yes"
 
 
 def _describe_warehouse(warehouse: Warehouse) -> tuple[str, ...]:
@@ -105,7 +110,7 @@ def _describe_warehouse(warehouse: Warehouse) -> tuple[str, ...]:
         _extra(warehouse.name),
         _RENDERED,
         _STRATEGY,
-        "as written, not run",
+        "written for it, but never run",
         _descriptions(find_dialect(warehouse.dialect), warehouse.name),
         _NOTES.get(warehouse.name, "-"),
     )

@@ -33,89 +33,97 @@ PROPERTIES: Final = (
         "AuthScheme",
         "credentials.access_token credentials.refresh_token",
         "",
-        "Not named: `None` is an access token, `OAuth` is a saved sign-in or a refresh token",
+        "An access token replaces `None`. A saved sign-in or a refresh token replaces `OAuth`.",
     ),
     _property(
         "APIKey",
         "credentials.access_token",
         "",
-        "The personal access token, in a file or in the environment, never in a connection string",
+        "It is the personal access token, from a file or the environment. There is no "
+        "connection string.",
     ),
-    _property("AccountId", "account_id", "--account", "The same; one id, or several"),
+    _property("AccountId", "account_id", "--account", "It is the same here: one id, or several."),
     _property(
         "OAuthClientId OAuthClientSecret",
         "credentials.client_id credentials.client_secret",
         "",
-        "The same, of an app of your own",
+        "They are the same here, for an app that you registered.",
     ),
     _property(
         "InitiateOAuth",
         "",
         "",
-        "`GETANDREFRESH` is `harvest-source auth login`, once; each run renews by itself",
+        "For `GETANDREFRESH`, run `harvest-source auth login` once. Each run then renews "
+        "the sign-in.",
     ),
     _property(
         "CallbackURL",
         "",
         "--redirect-url --port",
-        "`http://127.0.0.1` as registered; `auth login` has a port of its own choice or yours",
+        "Register `http://127.0.0.1`. `auth login` listens on a free port, or on the one "
+        "that you name.",
     ),
     _property(
         "OAuthRefreshToken",
         "credentials.refresh_token",
         "",
-        "To start from; renewed ones are kept in the vault",
+        "It is the first one. Renewed ones are kept in the vault.",
     ),
     _property(
         "OAuthAccessToken OAuthExpiresIn OAuthTokenTimestamp OAuthVerifier",
         "",
         "",
-        "Nothing: they are made, kept and renewed by the sign-in",
+        "There is nothing to set: the sign-in makes, keeps and renews them.",
     ),
     _property(
         "OAuthSettingsLocation",
         "vault_path token_command",
         "",
-        "The folder of saved sign-ins, encrypted; or a command that keeps them elsewhere",
+        "`vault_path` is the folder of saved sign-ins, which are encrypted. `token_command` "
+        "is a command that keeps them elsewhere.",
     ),
     _property(
         "Profile ProfileSettings",
         "auth_profile",
         "--profile",
-        "Nothing, as the API is built in. Several people or accounts are named sign-ins",
+        "There is nothing to set, because the API is built in. Each of several people or "
+        "accounts has a named sign-in.",
     ),
-    _property("Location", "", "", "Nothing: there are no schema files"),
-    _property("Readonly", "", "", "Always"),
+    _property("Location", "", "", "There is nothing to set, because there are no schema files."),
+    _property("Readonly", "", "", "Harvest is only ever read."),
     _property(
         "ProxyServer ProxyPort ProxyUser ProxyPassword FirewallServer FirewallType",
         "",
         "",
-        "`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`",
+        "Set the environment variables `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` or `NO_PROXY`.",
     ),
-    _property("SSLServerCert", "", "", "`SSL_CERT_FILE`, `SSL_CERT_DIR`"),
+    _property(
+        "SSLServerCert", "", "", "Set the environment variable `SSL_CERT_FILE` or `SSL_CERT_DIR`."
+    ),
     _property(
         "Logfile Verbosity MaxLogFileSize MaxLogFileCount",
         "access_log",
         "--debug",
-        "A line for each request, in files that rotate, without secrets",
+        "The log has a line for each request, without secrets, in files that rotate.",
     ),
     _property(
         "AutoCache CacheLocation CacheConnection CacheMetadata CacheTolerance Offline",
         "",
         "--destination --database",
-        "The warehouse: that is where every query reads",
+        "They are not needed: queries read the warehouse, not Harvest.",
     ),
-    _property("Pagesize", "", "", "Nothing: pages are as large as Harvest has them"),
-    _property("MaxRows", "", "--limit", "`LIMIT` in SQL, or the option of `list` and `query`"),
+    _property("Pagesize", "", "", "There is nothing to set: pages are as large as Harvest allows."),
+    _property("MaxRows", "", "--limit", "Use `LIMIT` in SQL, or the option of `list` and `query`."),
     _property(
         "Timeout",
         "",
         "",
-        "Nothing to set: each request has a deadline and is repeated as Harvest allows",
+        "There is nothing to set: each request has a deadline, and is sent again as Harvest "
+        "allows.",
     ),
-    _property("Tables Views", "", "--table", "What a sync reads"),
-    _property("BrowsableSchemas", "", "--dataset", "The schema of the tables"),
-    _property("UserDefinedViews", "", "", "Views of your own in the database; syncs keep them"),
+    _property("Tables Views", "", "--table", "The option names the tables that a sync reads."),
+    _property("BrowsableSchemas", "", "--dataset", "The option names the schema of the tables."),
+    _property("UserDefinedViews", "", "", "Create views in the database. Syncs keep them."),
 )
 
 

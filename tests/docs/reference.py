@@ -107,13 +107,19 @@ def _column_row(column: Column) -> tuple[str, ...]:
 def build_dlt_settings() -> str:
     """Every setting of dlt, with what a sync does about it."""
     rows = [
-        (rule.value, f"`{section.name}`", code(setting.names.split(", ")), setting.why)
+        (rule.value, f"`{section.name}`", code(setting.names.split(", ")), _sentence(setting.why))
         for rule in (Rule.REFUSED, Rule.OVERRIDDEN, Rule.FREE)
         for section in SECTIONS
         for setting in section.settings
         if setting.rule is rule
     ]
     return table(("Rule", "Section", "Settings", "Why"), rows)
+
+
+def _sentence(clause: str) -> str:
+    """*clause* with a full stop and a capital; dlt is written small wherever it stands."""
+    first = clause[0] if clause.startswith("dlt") else clause[0].upper()
+    return f"{first}{clause[1:]}."
 
 
 def build_own_tables() -> str:

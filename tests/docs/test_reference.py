@@ -16,7 +16,8 @@ from harvest_source.exit_codes import ExitCode
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
 from tests.agents.bundle import SERVER_JSON, build_server_json
 from tests.docs import reference
-from tests.docs.drivers import PROPERTIES
+from tests.docs.destinations import build_destinations
+from tests.docs.drivers import PROPERTIES, build_properties
 from tests.docs.pages import FOLDER, REPOSITORY
 
 COMMANDS = dict(reference.iter_commands())
@@ -141,3 +142,14 @@ def test_drivers_properties_lead_to_keys_and_options_that_exist() -> None:
 def test_the_registry_entry_has_the_current_version_and_command() -> None:
     """server.json has this version and the current command."""
     assert json.loads(SERVER_JSON.read_text()) == build_server_json()
+
+
+def test_explanations_in_generated_tables_are_sentences() -> None:
+    """Notes on destinations, drivers' properties and dlt's settings end with a full stop."""
+    tables = (build_destinations(), build_properties(), reference.build_dlt_settings())
+    cells = [
+        line.strip("| ").split(" | ")[-1] for table in tables for line in table.split("\n")[2:]
+    ]
+    assert len(cells) > 60
+    sentence = re.compile(r"-|([A-Z`]|dlt).* .*\.")
+    assert [cell for cell in cells if not sentence.fullmatch(cell)] == []
