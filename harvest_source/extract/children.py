@@ -36,13 +36,13 @@ from harvest_source.extract.parent_sweep import (
     take_step,
 )
 from harvest_source.extract.replaced_lists import (
-    Scope,
     StoredLists,
     add_removal_of_empty_lists,
     read_scopes,
 )
 from harvest_source.extract.run_log import Unasked
 from harvest_source.extract.schedule import DAILY
+from harvest_source.extract.scopes import Scope
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.stored import load_ids
 from harvest_source.extract.task import Task

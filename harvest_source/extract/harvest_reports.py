@@ -19,9 +19,7 @@ from harvest_source.errors import HarvestError
 from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.removals import Reason
 from harvest_source.extract.replaced_lists import (
-    Scope,
     StoredLists,
-    add_removal_of_lists,
     read_scopes,
 )
 from harvest_source.extract.report_years import (
@@ -35,6 +33,7 @@ from harvest_source.extract.report_years import (
     report_params,
 )
 from harvest_source.extract.schedule import is_due
+from harvest_source.extract.scopes import Scope, add_removal_of_lists
 from harvest_source.extract.slice_reader import ListSource, count_rows
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.stored import load_object

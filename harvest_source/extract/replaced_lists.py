@@ -10,15 +10,13 @@ with the state that says that the list is empty.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from harvest_source.concurrency import in_parallel
-from harvest_source.decode.decoder import ARROW_TYPES
 from harvest_source.errors import (
     IncompleteListError,
     ResponseError,
@@ -34,19 +32,14 @@ from harvest_source.extract.proof import (
     explain_shortfall,
     pages_agree,
 )
-from harvest_source.extract.removals import (
-    Reason,
-    Removal,
-    add_pending_removal,
-    drop_removals,
-)
+from harvest_source.extract.removals import Reason
 from harvest_source.extract.schedule import is_due
+from harvest_source.extract.scopes import Scope, add_removal_of_lists, forget_removals
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.stored import load_object
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import covers
-from harvest_source.schema.endpoint import Endpoint
 
 SCOPE_ROWS: Final = 20_000
 """Rows of small lists are joined into tables of about this size before they are passed on."""
@@ -107,28 +100,6 @@ def add_removal_of_empty_lists(task: Task, scopes: Sequence[Scope]) -> None:
     """
     if scopes and shows_all(task):
         add_removal_of_lists(task, scopes, Reason.EMPTY)
-
-
-def add_removal_of_lists(task: Task, scopes: Sequence[Scope], reason: Reason) -> None:
-    """Store the removal of all rows of *scopes*, at least one, as pending."""
-    add_pending_removal(task.state, _build_removal(task, scopes, reason))
-
-
-def forget_removals(task: Task, scopes: Sequence[Scope]) -> None:
-    """
-    Forget that the rows of *scopes* are to be removed: rows of these lists were loaded again.
-
-    Plain dlt carries out no removal. An invoice without payments may be paid before a sync does.
-    """
-    for reason in (Reason.EMPTY, Reason.COVERED) if scopes else ():
-        drop_removals(task.state, [_build_removal(task, scopes, reason)])
-
-
-def _build_removal(task: Task, scopes: Sequence[Scope], reason: Reason) -> Removal:
-    columns = tuple(name for name, _ in scopes[0].values)
-    values = tuple(tuple(value for _, value in scope.values) for scope in scopes)
-    now, account_id = task.options.clock.now(), task.session.account_id
-    return Removal(task.endpoint, account_id, reason, now, columns, values)
 
 
 def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
@@ -205,34 +176,6 @@ def read_list(task: Task) -> pa.Table:
         task.run_log.progress(*task.key, 1, None)
         return task.decode(page.rows)
     return read_whole(task.build_slice_reader()).table
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One of several lists of a table: the columns and values that all of its rows share."""
-
-    values: tuple[tuple[str, Any], ...]
-    path: str
-    """Relative to the API's base."""
-    params: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return "/".join(str(value) for _, value in self.values)
-
-    def stamp(self, table: pa.Table, endpoint: Endpoint) -> pa.Table:
-        """
-        Add the scope's columns to *table*, and fill key columns that are hidden from some roles.
-
-        Records of children and reports do not say which parent or window they belong to (quirk 62).
-        """
-        types = {column.name: ARROW_TYPES[column.type] for column in endpoint.injected}
-        for name, value in self.values:
-            constant = pa.repeat(pa.scalar(value, types[name]), table.num_rows)
-            table = table.append_column(name, constant)
-        for name, stand_in in endpoint.fill:
-            at = table.column_names.index(name)
-            table = table.set_column(at, name, pc.fill_null(table.column(name), stand_in))
-        return table
 
 
 class StoredLists:

@@ -21,7 +21,7 @@ from harvest_source.decode.coerce import loads
 from harvest_source.decode.column_fitter import ColumnFitter
 from harvest_source.decode.decoder import Decoder
 from harvest_source.dlt_internals import find_load_id
-from harvest_source.extract.replaced_lists import Scope
+from harvest_source.extract.scopes import Scope
 from harvest_source.load.file_format import EXACT, choose_format
 from harvest_source.load.hints import is_declared, learned_columns, type_hint
 from harvest_source.load.limits import find_limits

@@ -15,13 +15,13 @@ from harvest_source.errors import IncompleteListError, ResponseError
 from harvest_source.extract.last_read import LastRead, fingerprint
 from harvest_source.extract.removals import PENDING_REMOVALS, Reason, load_pending_removals
 from harvest_source.extract.replaced_lists import (
-    Scope,
     StoredLists,
     may_replace,
     read_all,
     read_scopes,
     read_whole,
 )
+from harvest_source.extract.scopes import Scope
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.model import ModelPage
 from tests.support.scripted_lists import (
