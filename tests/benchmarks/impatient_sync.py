@@ -11,8 +11,10 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 from harvest_source.__main__ import DEFAULTS
@@ -24,6 +26,19 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--verify": {"verify": True, "fix": False},
     "--verify-fix": {"verify": True, "fix": True},
 }
+
+
+_FIRST = (
+    ("startup:compile_methods_lazily", "startup:compile_methods_late"),
+    ("startup:skip_httpx_command", "startup:leave_out_httpx_command"),
+    ("lazy_imports:defer_imports", "late_imports:put_off_imports"),
+    ("startup:freeze_modules", "startup:leave_out_modules"),
+)
+_BEFORE_DLT = (
+    ("dlt_internals:defer_requests", "dlt_internals:put_off_requests"),
+    ("dlt_internals:avoid_sqlalchemy", "dlt_internals:leave_out_sqlalchemy"),
+)
+"""What the command calls when it starts; each with its name in checkouts up to 508d158."""
 
 
 class ImpatientClock(SystemClock):
@@ -58,20 +73,21 @@ def _start_as_the_command(destination: str) -> None:
     Otherwise, where they are installed, httpx imports rich and pygments, and dlt imports requests
     and SQLAlchemy: time and memory that the command does not take.
     """
-    with suppress(ImportError):  # An earlier checkout, named by --code, has none of this.
-        from harvest_source import startup
-        from harvest_source.lazy_imports import defer_imports
+    for names in _FIRST:
+        _call_first(names)
+    with _import_as_the_command():
+        for names in _BEFORE_DLT if destination == "duckdb" else _BEFORE_DLT[:1]:
+            _call_first(names)
 
-        startup.compile_methods_lazily()
-        startup.skip_httpx_command()
-        defer_imports()
-        startup.freeze_modules()
-    with suppress(ImportError), _import_as_the_command():
-        from harvest_source.dlt_internals import avoid_sqlalchemy, defer_requests
 
-        defer_requests()
-        if destination == "duckdb":
-            avoid_sqlalchemy()
+def _call_first(names: Sequence[str]) -> None:
+    """Call the first of some functions, named by module and name, that the checkout has."""
+    for each in names:
+        module, name = each.split(":")
+        with suppress(ImportError, AttributeError):  # An earlier checkout may have none of them.
+            found = getattr(import_module(f"harvest_source.{module}"), name)
+            found()
+            return
 
 
 def _import_as_the_command() -> AbstractContextManager[None]:
