@@ -147,13 +147,15 @@ def create_unrecorded(client: JobClient, tables: Sequence[str]) -> None:
 
     Once its schema is stored, dlt believes that all its tables exist, and creates none of them.
 
-    Without ``get_stored_schema_by_hash`` and ``_update_schema_in_storage``: our own statements,
-    with the types of dlt's type mapper.
+    Without ``get_stored_schema_by_hash``, ``_update_schema_in_storage`` and ``_bump_version``: our
+    own statements, with the types of dlt's type mapper.
     """
     if not isinstance(client, SqlJobClientBase):
         create_tables(client, tables)  # Tables in files are created by the job that fills them.
         return
     unstored: Any = client
+    if client.schema.is_modified:
+        client.schema._bump_version()  # dlt refuses a schema to which name_dlt_tables added a table.
     unstored.get_stored_schema_by_hash = lambda _: None  # The table of versions may be incomplete.
     unstored._update_schema_in_storage = lambda _: None
     try:

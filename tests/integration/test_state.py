@@ -233,7 +233,7 @@ def test_a_full_refresh_spares_what_others_have_loaded_meanwhile(open_lab: OpenL
     gone = lab.server.rows("clients")[1]["id"]
     lab.server.delete("clients", gone, force=True)
     lab.rest()
-    assert lab.sync("clients", full_refresh=True, deletes=False).status == "ok"
+    assert lab.sync("clients", full_refresh=True).status == "ok"
     assert 7 in lab.ids("clients")
     assert gone not in lab.ids("clients")
 
