@@ -61,10 +61,10 @@ def check_limit(limit: int, most: int, name: str = "limit") -> None:
     Check how many rows are asked for.
 
     Raises:
-        StatementRefused: It is no whole number from 1 to *most*.
+        StatementRefused: It is no whole number between 1 and *most*.
     """
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
-        msg = f"{name} is {str(limit)[:40]!r}. It must be a whole number from 1 to {most:,}."
+        msg = f"{name} is {repr(limit)[:40]}. It must be a whole number between 1 and {most:,}."
         raise StatementRefused(msg)
 
 

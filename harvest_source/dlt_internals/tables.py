@@ -155,7 +155,8 @@ def create_unrecorded(client: JobClient, tables: Sequence[str]) -> None:
         return
     unstored: Any = client
     if client.schema.is_modified:
-        client.schema._bump_version()  # dlt refuses a schema to which name_dlt_tables added a table.
+        # name_dlt_tables may have added a table, and dlt refuses a changed schema.
+        client.schema._bump_version()
     unstored.get_stored_schema_by_hash = lambda _: None  # The table of versions may be incomplete.
     unstored._update_schema_in_storage = lambda _: None
     try:

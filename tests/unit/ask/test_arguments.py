@@ -50,7 +50,7 @@ def test_a_limit_that_is_no_number_of_rows_is_refused(limit: Any) -> None:
         (lambda: Runner(Path("none")).query("SELECT 1", max_rows=limit), "max_rows"),
     )
     for ask, name in questions:
-        with pytest.raises(StatementRefused, match=f"{name} is .* a whole number from 1 to"):
+        with pytest.raises(StatementRefused, match=f"{name} is .* a whole number between 1 and"):
             ask()
 
 
