@@ -12,6 +12,7 @@ import click
 
 from harvest_source.activity import Phase
 from harvest_source.api.rate_limit import LimiterMaker, build_unlimited_limiter
+from harvest_source.cli.file_modes import private_files
 from harvest_source.cli.options import (
     Context,
     FiniteRange,
@@ -316,6 +317,8 @@ def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iter
     """
     Fill in the default names of a run, and yield the maker of its rate limiters.
 
+    Files that are created meanwhile have the permissions of the warehouse.
+
     Args:
         sandbox: Run against a sandbox in this process, with a database and a pipeline of its own.
             It has no rate limit: a person who tries the command should not wait for Harvest's.
@@ -328,14 +331,18 @@ def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iter
         avoid_sqlalchemy()
     if not sandbox:
         options["pipeline"] = options["pipeline"] or PIPELINE
-        yield context.build_limiter
+        with private_files(options["destination"], options["database"]):
+            yield context.build_limiter
         return
     from harvest_source.sandbox import Sandbox, agency_settings
 
     options["pipeline"] = options["pipeline"] or SANDBOX_PIPELINE
     if options["destination"] == DUCKDB and options["database"] is None:
         options["database"] = SANDBOX_DATABASE
-    with Sandbox(agency_settings(limit=False)).start() as server:
+    with (
+        private_files(options["destination"], options["database"]),
+        Sandbox(agency_settings(limit=False)).start() as server,
+    ):
         options["settings"] = {
             **context.settings,
             "credentials": {"access_token": server.token},

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harvest_source.cli.file_modes import private_files
 from harvest_source.cli.options import (
     Context,
     PathType,
@@ -48,7 +49,10 @@ def transform(context: Context, *, sandbox: bool, variables: str | None, **optio
         options["database"] = options["database"] or SANDBOX_DATABASE
     options["pipeline"] = options["pipeline"] or (SANDBOX_PIPELINE if sandbox else PIPELINE)
     known: dict[str, Any] = dict(SANDBOX_DAYS_OFF) if sandbox else {}
-    with show_steps(context.console) as on_progress:
+    with (
+        private_files(options["destination"], options["database"]),  # dbt inherits the umask.
+        show_steps(context.console) as on_progress,
+    ):
         report = run_transform(
             **options, variables=known | _parse_variables(variables), on_progress=on_progress
         )

@@ -22,6 +22,7 @@ from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.target import Target
 
 _READ_ONLY: Final = 0o444
+_FOR_READERS: Final = 0o755
 _KEPT: Final = "Nothing was published; the warehouse is complete."
 
 
@@ -86,12 +87,20 @@ def publish(target: Target, path: Path, clock: Clock | None = None) -> Published
 
 
 def _copy(database: Path, draft: Path) -> None:
-    draft.parent.mkdir(parents=True, exist_ok=True)
+    _make_folders(draft.parent)
     with database.open("rb") as source, draft.open("wb") as copy:
         shutil.copyfileobj(source, copy, 1 << 20)
         copy.flush()
         os.fsync(copy.fileno())
     draft.chmod(_READ_ONLY)
+
+
+def _make_folders(folder: Path) -> None:
+    """Create *folder* for all readers, as the copy is; the umask of a run is for its own files."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        each.chmod(_FOR_READERS)
 
 
 def _put(draft: Path, path: Path) -> None:

@@ -45,6 +45,18 @@ def test_a_copy_is_complete_and_read_only(target: Target, tmp_path: Path) -> Non
     assert list(place.parent.iterdir()) == [place]
 
 
+def test_new_folders_of_a_copy_are_for_readers(target: Target, tmp_path: Path) -> None:
+    """A run creates its own files for those who may read the warehouse; the copy is for others."""
+    place = tmp_path / "new" / "below" / "readers.duckdb"
+    before = os.umask(0o077)
+    try:
+        publish(target, place)
+    finally:
+        os.umask(before)
+    folders = (place.parent, place.parent.parent)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in folders] == [0o755, 0o755]
+
+
 def test_a_reader_keeps_the_copy_that_it_has_open(target: Target, tmp_path: Path) -> None:
     """The next copy replaces it in one step; a reader of the earlier copy continues."""
     assert target.database is not None
