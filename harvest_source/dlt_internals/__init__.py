@@ -53,6 +53,7 @@ from harvest_source.dlt_internals.open_tables import (
 )
 from harvest_source.dlt_internals.renaming import (
     find_stored_columns,
+    normalize_name,
     rename_in_schema,
     spell_as_stored,
     store_schema,
@@ -166,6 +167,7 @@ __all__ = [
     "log_warning",
     "mark_restored",
     "name_dlt_tables",
+    "normalize_name",
     "prune_loaded_packages",
     "read_expected_version",
     "read_pending_base",

@@ -17,6 +17,7 @@ from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.sql import maintenance, statements
 from harvest_source.sql.conditions import EVERY_ROW, Condition, OneOf
 from harvest_source.warehouse.attach import attach
+from harvest_source.warehouse.dataset_name import choose_schema
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.sql import Sql
@@ -77,7 +78,10 @@ def open_tables(
             file.open(_NOTHING) as connection,
         ):
             connection.execute(maintenance.DUCKDB_IN_UTC)
-            yield _InDuckDB(connection, target.dataset, where)
+            schemas = [
+                name for (name,) in connection.execute(maintenance.DUCKDB_SCHEMAS).fetchall()
+            ]
+            yield _InDuckDB(connection, choose_schema(target.dataset, schemas), where)
         return
     pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
     with as_destination_error(target, lambda: _NOTHING), pipeline.sql_client() as client:

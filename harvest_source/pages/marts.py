@@ -10,9 +10,11 @@ from typing import Any, Final, TypeAlias
 from harvest_source.ask.models import MART, find_schema
 from harvest_source.clock import SystemClock
 from harvest_source.defaults import DATASET
+from harvest_source.dlt_internals import OpenTables, find_destination
 from harvest_source.errors import ConfigError
-from harvest_source.sql.maintenance import DUCKDB_IN_UTC, quote
+from harvest_source.sql.maintenance import DUCKDB_IN_UTC, DUCKDB_SCHEMAS, quote
 from harvest_source.warehouse.attach import attach
+from harvest_source.warehouse.dataset_name import choose_schema
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.sql import Sql
@@ -121,6 +123,13 @@ def open_marts(
     if target.database is not None and not target.database.exists():
         msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
         raise ConfigError(msg)
+    if isinstance(find_destination(target.destination), OpenTables):
+        msg = (
+            f"Destination {target.destination[:80]} stores files, in which the models cannot be "
+            "built, and there is no report without them. Load into DuckDB or PostgreSQL as well: "
+            "harvest-source sync --pipeline harvest_report"
+        )
+        raise ConfigError(msg)
     with _fetching(target, wait_s, on_wait) as (fetch, dataset):
         schemas = (dataset, find_schema(dataset))
         names = frozenset(f"{schema}.{name}" for schema, name in fetch(NAMES, schemas))
@@ -150,7 +159,8 @@ def _fetching(
                 found = connection.execute(marked, list(parameters) or None).fetchall()
                 return [tuple(row) for row in found]
 
-            yield fetch, target.dataset
+            schemas = [name for (name,) in fetch(DUCKDB_SCHEMAS, ())]
+            yield fetch, choose_schema(target.dataset, schemas)
         return
     pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
     with as_destination_error(target, lambda: _KEPT), pipeline.sql_client() as client:

@@ -34,6 +34,10 @@ DUCKDB_TABLES: Final = (
     "WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name"
 )
 
+DUCKDB_SCHEMAS: Final = (
+    "SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = current_database()"
+)
+
 DUCKDB_COLUMNS: Final = (
     "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
     "AND schema_name = ? AND table_name = ? ORDER BY column_index"

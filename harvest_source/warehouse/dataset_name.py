@@ -1,11 +1,12 @@
-"""Explain how dlt rewrites the name of a dataset."""
+"""How dlt rewrites the name of a dataset."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
+from harvest_source.dlt_internals import normalize_name
 from harvest_source.errors import printable
 
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -29,3 +30,19 @@ def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
         f"{name}.time_entries in queries, or choose a short name of lower-case letters, digits and "
         "_ with --dataset."
     )
+
+
+def choose_schema(dataset: str, schemas: Collection[str]) -> str:
+    """
+    Choose the schema of a dataset in a DuckDB file: dlt may have rewritten the name.
+
+    Args:
+        schemas: Schemas of the file that have tables.
+
+    Returns:
+        *dataset* if it is among them, or if neither it nor the name that dlt makes of it is.
+    """
+    if dataset in schemas or _PLAIN.fullmatch(dataset):
+        return dataset
+    name = normalize_name(dataset)
+    return name if name in schemas else dataset

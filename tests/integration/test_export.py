@@ -51,6 +51,14 @@ def test_every_table_in_every_format(lab: Lab, tmp_path: Path) -> None:
     assert sum(Decimal(str(row["hours"])) for row in rows) == hours
 
 
+def test_a_dataset_that_dlt_names_otherwise_is_exported(open_lab: OpenLab, tmp_path: Path) -> None:
+    """dlt writes the dataset User-Data as user_data."""
+    lab = open_lab()
+    assert lab.sync("clients", dataset="User-Data").exit_code == 0
+    report = export(tmp_path, database=lab.database, dataset="User-Data", table=["clients"])
+    assert sum(report.rows.values()) == len(lab.server.rows("clients"))
+
+
 @pytest.mark.rare
 def test_decimal_commas(lab: Lab, tmp_path: Path) -> None:
     """Decimal commas are for spreadsheets in countries that write 2,75."""

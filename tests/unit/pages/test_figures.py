@@ -337,6 +337,24 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dataset_that_dlt_names_otherwise_is_found(made: MadeMarts) -> None:
+    """dlt writes the dataset User-Data as user_data: the message is about its models."""
+    made.run("CREATE SCHEMA user_data")
+    made.run("CREATE TABLE user_data.clients (id BIGINT)")
+    target = build_target("duckdb", made.path, "User-Data", "p")
+    said = "no models yet in schema user_data_models"
+    with pytest.raises(ConfigError, match=said), open_marts(target):
+        pass
+
+
+def test_a_destination_of_files_has_no_models_to_report() -> None:
+    """The tables may be there: the error must not say that a sync has to fill them."""
+    target = build_target("filesystem", None, "harvest", "p")
+    said = "models cannot be built.* sync --pipeline"
+    with pytest.raises(ConfigError, match=said), open_marts(target):
+        pass
+
+
 def test_a_file_being_written_is_reported_as_in_use(made: MadeMarts) -> None:
     """The error names the process, and does not wait for long."""
     target = build_target("duckdb", made.path, "harvest", "p")
