@@ -31,6 +31,11 @@ def _is_on(value: Any) -> bool:
     return str(value).strip().lower() in {"1", "t", "true", "on", "y", "yes"}
 
 
+def _is_count(value: Any) -> bool:
+    text = str(value).strip()
+    return text.isascii() and text.isdigit() and int(text) > 0
+
+
 def _is_off(value: Any) -> bool:
     return not str(value).strip() or str(value).strip().lower() in {
         "0",
@@ -93,6 +98,12 @@ def _refused(
 
 
 _SPEED: Final = "this changes only how fast a run is"
+_WORKERS: Final = _refused(
+    "workers",
+    "dlt needs a whole number of at least 1",
+    "The defaults suit most machines.",
+    _is_count,
+)
 _IMPORTED: Final = _refused(
     "import_schema_path",
     "an imported schema can change types, keys and how rows are merged",
@@ -161,7 +172,8 @@ SECTIONS: Final = (
                 "Leave it out: a sync fails when a job fails, and reads those rows again.",
                 _is_on,
             ),
-            _free("workers, parallelism_strategy, pool_type, start_method, run_sleep", _SPEED),
+            _WORKERS,
+            _free("parallelism_strategy, pool_type, start_method, run_sleep", _SPEED),
             _free("raise_on_max_retries", "it is how often dlt tries a job"),
             _free("auto_abort_on_terminal_error", "a sync gives up such a package in any case"),
             _free(
@@ -190,7 +202,8 @@ SECTIONS: Final = (
     Section(
         "normalize",
         (
-            _free("workers, pool_type, start_method, run_sleep", _SPEED),
+            _WORKERS,
+            _free("pool_type, start_method, run_sleep", _SPEED),
             _overridden("normalize_volume_path", "its place is the working folder of the pipeline"),
         ),
         (("normalize",),),

@@ -139,6 +139,17 @@ def test_a_harmless_setting_is_allowed(
     check_settings(TARGET)
 
 
+@pytest.mark.parametrize("variable", ["LOAD__WORKERS", "NORMALIZE__WORKERS", "WORKERS"])
+@pytest.mark.parametrize("value", ["0", "", "-1", "two", "1.5"])
+def test_a_number_of_workers_that_dlt_cannot_use_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """dlt would refuse it in the middle of a load, in words about the destination."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=f"workers is '{value}' .{variable} in the environment"):
+        check_settings(TARGET)
+
+
 def test_a_setting_in_a_file_is_reported_with_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
