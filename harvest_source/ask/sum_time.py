@@ -90,6 +90,18 @@ class _Entries:
         return quote(self.table.column(self.name(column)).name)
 
 
+_IF_NULL: Final = {"hours": (), "rounded_hours": ("hours",)}
+"""Columns that are never null in the model: what stands there instead, before 0."""
+
+
+def _build_value(entries: _Entries, column: str) -> str:
+    """Build the SQL of a value to sum, which is the same in the table as in the model."""
+    if column not in _IF_NULL:
+        return entries.quote(column)
+    others = (each for each in _IF_NULL[column] if entries.has(each))
+    return f"COALESCE({', '.join(map(entries.quote, (column, *others)))}, 0)"
+
+
 @dataclass(frozen=True, slots=True)
 class SumTime:
     """
@@ -125,11 +137,10 @@ class SumTime:
         if entries.has("client__currency"):
             keys.append(entries.quote("client__currency"))
             shown.append(f"{keys[-1]} AS currency")
-        shown += [
-            f"{expression.format(**{each: entries.quote(each) for each in needs})} AS {name}"
-            for name, needs, expression in _SUMS
-            if entries.has(*needs)
-        ]
+        for name, needs, expression in _SUMS:
+            if entries.has(*needs):
+                values = {each: _build_value(entries, each) for each in needs}
+                shown.append(f"{expression.format(**values)} AS {name}")
         grouping = f" GROUP BY {', '.join(keys)} ORDER BY ALL" if keys else ""
         sql = (
             f"SELECT {', '.join(shown)} FROM {entries.table.quoted}"  # noqa: S608

@@ -58,6 +58,18 @@ def test_table_and_model_give_the_same(connection: duckdb.DuckDBPyConnection, by
     assert names_of_table == names_of_model
 
 
+def test_hours_stand_in_for_missing_rounded_ones(connection: duckdb.DuckDBPyConnection) -> None:
+    """An entry without rounded hours counts with its hours, and its amount too, as in the model."""
+    connection.execute("UPDATE harvest.time_entries SET hours = 1.5, rounded_hours = 1.5")
+    whole = ask(connection, "person")
+    connection.execute("UPDATE harvest.time_entries SET rounded_hours = NULL")
+    assert ask(connection, "person").rows == whole.rows
+    connection.execute("UPDATE harvest.time_entries SET hours = NULL")
+    names = [name for name, _ in whole.columns]
+    sums = [dict(zip(names, row, strict=True)) for row in ask(connection, "person").rows]
+    assert {(each["hours"], each["rounded_hours"]) for each in sums} == {("0", "0")}
+
+
 @pytest.mark.parametrize(
     "change",
     [
