@@ -35,7 +35,7 @@ class CursorSeal:
 
     def make(self, values: Sequence[Any], question: str) -> str:
         """Make the cursor that continues after a record with *values* in the sort columns."""
-        content = json.dumps(list(values)).encode()
+        content = json.dumps(list(values), ensure_ascii=False).encode()
         sealed = self._digest(content, question) + content
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 

@@ -58,9 +58,9 @@ class ListRecords:
             conditions.append(condition)
             parameters += values
         names = [quote(column.name) for column in columns]
-        keys = [f"{quote(name)} AS {quote(f'cursor {at}')}" for at, (name, _) in enumerate(order)]
+        keys = [f"{key} AS {quote(f'cursor {at}')}" for at, (key, _) in enumerate(order)]
         sorting = ", ".join(
-            f"{quote(name)} {'DESC' if is_down else 'ASC'} NULLS LAST" for name, is_down in order
+            f"{key} {'DESC' if is_down else 'ASC'} NULLS LAST" for key, is_down in order
         )
         sql = (
             f"SELECT {', '.join(names + keys)} FROM {table.quoted}"  # noqa: S608
@@ -69,13 +69,40 @@ class ListRecords:
         return Built(sql, tuple(parameters), (table.relation,))
 
     def _complete_order(self, table: Table) -> list[tuple[str, bool]]:
-        """The requested order, then what makes it unambiguous: the key, or every column."""
+        """
+        The requested order, then what makes it unambiguous: the key, or every column.
+
+        Each part is an SQL expression, and whether it descends. A cursor holds their values, so
+        texts are sorted by their beginning. Without a key, the digest tells apart rows whose texts
+        begin alike.
+        """
         asked = [
-            (table.column(name.removeprefix("-")).name, name.startswith("-")) for name in self.order
+            (table.column(name.removeprefix("-")), name.startswith("-")) for name in self.order
         ]
-        names = {name for name, _ in asked}
-        rest = table.key or tuple(column.name for column in table.columns)
-        return asked + [(name, False) for name in rest if name not in names]
+        names = {column.name for column, _ in asked}
+        every = tuple(column.name for column in table.columns)
+        rest = [(table.column(name), False) for name in table.key or every if name not in names]
+        order = [(_build_sort_key(column), is_down) for column, is_down in asked + rest]
+        texts = [f"CAST({quote(each.name)} AS VARCHAR)" for each in table.columns if _is_long(each)]
+        if texts and not table.key:
+            order.append((f"md5(concat_ws('|', {', '.join(texts)}))", False))
+        return order
+
+
+_SORTED_CHARACTERS: Final = 100
+"""Characters of a text by which lists are sorted: a text of any length would not fit a cursor."""
+
+
+def _is_long(column: TableColumn) -> bool:
+    """Whether values are texts, or lists and structures that are sorted as texts."""
+    beginnings = ("VARCHAR", "JSON", "BLOB", "BIT", "STRUCT", "MAP", "UNION")
+    return column.type.startswith(beginnings) or column.type.endswith("]")
+
+
+def _build_sort_key(column: TableColumn) -> str:
+    """The SQL expression by which a list is sorted."""
+    name = quote(column.name)
+    return f"left(CAST({name} AS VARCHAR), {_SORTED_CHARACTERS})" if _is_long(column) else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,24 +272,26 @@ def _build_after(order: Sequence[tuple[str, bool]], after: Sequence[Any]) -> tup
     """
     Build the condition that a row sorts after the values *after*, with nulls last.
 
+    Args:
+        order: SQL expressions, and whether each descends.
+
     One alternative for each sort column: equal in all columns before it, and later in this one.
     """
     if len(after) != len(order):
         raise StatementRefused("This cursor belongs to another list. Begin again without it.")
     alternatives: list[str] = []
     parameters: list[Any] = []
-    for at, (name, is_down) in enumerate(order):
+    for at, (key, is_down) in enumerate(order):
         if after[at] is None:
             continue  # Nulls sort last: nothing comes after them in this column.
         parts: list[str] = []
         for (earlier, _), value in zip(order[:at], after[:at], strict=True):
             if value is None:
-                parts.append(f"{quote(earlier)} IS NULL")
+                parts.append(f"{earlier} IS NULL")
             else:
-                parts.append(f"{quote(earlier)} = ?")
+                parts.append(f"{earlier} = ?")
                 parameters.append(value)
-        column = quote(name)
-        parts.append(f"({column} {'<' if is_down else '>'} ? OR {column} IS NULL)")
+        parts.append(f"({key} {'<' if is_down else '>'} ? OR {key} IS NULL)")
         parameters.append(after[at])
         alternatives.append(" AND ".join(parts))
     return (" OR ".join(f"({each})" for each in alternatives) or "FALSE"), parameters

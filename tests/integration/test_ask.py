@@ -112,6 +112,34 @@ def test_paging_by_cursor_returns_every_record_once(runner: Runner) -> None:
         assert sorted(seen) == list(range(40)), order
 
 
+@pytest.mark.parametrize("key", ["", ", id::VARCHAR AS _dlt_id"], ids=["no key", "key"])
+@pytest.mark.parametrize("order", ["notes", "-notes"])
+def test_paging_in_the_order_of_long_texts(tmp_path: Path, order: str, key: str) -> None:
+    """A page that ends at a text beyond an answer's 20,000 characters repeats and skips no row."""
+    path = tmp_path / "warehouse.duckdb"
+    begin = "CASE WHEN id < 3 THEN '' ELSE repeat('n', 25000) END"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE SCHEMA harvest")
+        connection.execute(
+            f"CREATE TABLE harvest.made AS SELECT id, {begin} || chr(64 + id::INT) AS notes"
+            f"{key} FROM range(1, 6) t(id)"
+        )
+    runner = Runner(path, keeps_one_ready=True)
+    found, cursor = [], None
+    for _ in range(7):
+        page = ask.list_records(
+            "made", columns=["id"], order=[order], limit=1, after=cursor, warehouse=runner
+        )
+        found += [record["id"] for record in page.records()]
+        cursor = page.cursor
+        assert len(cursor or "") < 1000
+        if cursor is None:
+            break
+    runner.close()
+    assert sorted(found) == [1, 2, 3, 4, 5]
+    assert found[:2] == [1, 2] if order == "notes" else found[-2:] == [2, 1]
+
+
 def test_a_cursor_of_another_list_is_refused(runner: Runner) -> None:
     """A cursor works only with its own table, filters and order; a made-up one is refused."""
     page = ask.list_records("time_entries", limit=3, warehouse=runner)

@@ -74,7 +74,10 @@ def limit_size(answer: Answer) -> Answer:
         StatementRefused: The column names leave too little room for rows, or the numbers of one row
             do not fit.
     """
-    room = MAX_CHARACTERS // 2 - len(json.dumps({**build_reply(answer), "rows": []}))
+    longest = max(answer.cursors, key=len, default=answer.cursor)  # Any of them may be the last.
+    room = MAX_CHARACTERS // 2 - len(
+        json.dumps({**build_reply(replace(answer, cursor=longest)), "rows": []})
+    )
     if room < _LEAST_ROOM:
         raise StatementRefused(_TOO_MANY_COLUMNS)
     kept, left = 0, room

@@ -71,7 +71,7 @@ class ListArguments(TableName):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
     cursor: Annotated[
         str | None,
-        Field(max_length=4000, description="The cursor of the answer before, to go on."),
+        Field(max_length=16_000, description="The cursor of the answer before, to go on."),
     ] = None
 
 

@@ -35,6 +35,15 @@ def test_one_row_that_is_too_long_is_shortened(letter: str) -> None:
     assert len(found.rows[0][0]) > 1000
 
 
+def test_a_long_cursor_counts_towards_the_size_limit() -> None:
+    """The list is cut at a row whose cursor is longer than the last one's."""
+    rows = tuple((at, "n" * 200) for at in range(200))
+    cursors = tuple("c" * (1 if at > 150 else 9_000) for at in range(200))
+    found = limit_size(Answer(("a", "b"), ("BIGINT", "VARCHAR"), rows, None, cursors=cursors))
+    assert (found.has_more, len(found.cursor or "")) == (True, 9_000)
+    assert measure(found) <= MAX_CHARACTERS
+
+
 def test_a_shortened_last_row_ends_the_list() -> None:
     """A last row that is cut still ends the list."""
     found = limit_size(answer(("n" * 60_000, "")))
