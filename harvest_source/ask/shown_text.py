@@ -19,6 +19,8 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 
 def clean(text: str) -> str:
     """Remove control and invisible characters from *text*; line ends and tabs stay."""
+    if text.isprintable():
+        return text  # Most names, at a tenth of the time.
     return "".join(
         each for each in text if each in _KEPT or unicodedata.category(each) not in _INVISIBLE
     )

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
-from html import escape as escape
 from pathlib import Path
 from typing import Final
 
 from harvest_source._version import __version__
+from harvest_source.ask.shown_text import clean
 from harvest_source.errors import ConfigError
 
 _STYLE: Final = Path(__file__).with_name("style.css")
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Makes the browser fetch nothing, even if a page contained the address of another site."""
+
+
+def escape(text: str) -> str:
+    """
+    Escape a text for HTML.
+
+    Control and invisible characters are removed: one that reverses the direction, in a name, would
+    reverse the figures after it.
+    """
+    return html.escape(clean(text))
 
 
 def read_style() -> str:

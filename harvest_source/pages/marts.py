@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from harvest_source.ask.models import MART, find_schema
+from harvest_source.ask.shown_text import clean
 from harvest_source.clock import SystemClock
 from harvest_source.defaults import DATASET
 from harvest_source.dlt_internals import OpenTables, find_destination
@@ -157,7 +158,7 @@ def _fetching(
             def fetch(text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
                 marked = text.replace("%s", "?")
                 found = connection.execute(marked, list(parameters) or None).fetchall()
-                return [tuple(row) for row in found]
+                return [_clean(row) for row in found]
 
             schemas = [name for (name,) in fetch(DUCKDB_SCHEMAS, ())]
             yield fetch, choose_schema(target.dataset, schemas)
@@ -166,7 +167,15 @@ def _fetching(
     with as_destination_error(target, lambda: _KEPT), pipeline.sql_client() as client:
         sql = Sql(client, pipeline.default_schema)
         # dlt may have normalized the dataset's name.
-        yield lambda text, parameters: sql.fetch(text, *parameters), str(client.dataset_name)
+        yield (
+            lambda text, parameters: [_clean(row) for row in sql.fetch(text, *parameters)],
+            str(client.dataset_name),
+        )
+
+
+def _clean(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Remove invisible characters from names, before equal names are told apart and drawn."""
+    return tuple(clean(each) if isinstance(each, str) else each for each in row)
 
 
 def _check_models(marts: Marts) -> None:

@@ -391,3 +391,26 @@ def test_unknown_names_are_refused(choices: Choices) -> None:
     for typed, said in refused:
         with pytest.raises(ConfigError, match=said):
             build_filters(choices, **typed)
+
+
+def test_names_cannot_turn_what_stands_after_them(made: MadeMarts, open_page: OpenPage) -> None:
+    """Invisible characters of names reach neither the page nor its charts; ids tell names apart."""
+    turned = "Alder\u202e\u2066 \x1b[31m"
+    made.add(
+        "clients",
+        {"client_id": 1, "client_name": turned, "currency": "EUR"},
+        {"client_id": 2, "client_name": "Alder [31m", "currency": "EUR"},
+    )
+    made.add("people", {"user_id": 11, "person_name": "Ada\u202e", "weekly_capacity_hours": 40})
+    made.add(
+        "uninvoiced",
+        {"client_id": 1, "client_name": turned, "uninvoiced_time": "10"},
+        {"client_id": 2, "client_name": "Alder [31m", "uninvoiced_time": "20"},
+        currency="EUR",
+    )
+    page = open_page(clients=((7, 1), (7, 2)))
+    assert {name for _, name in page.choices.clients} == {"Alder [31m"}
+    text = build_report(page)
+    assert "Alder [31m (1)" in text
+    assert "Alder [31m (2)" in text
+    assert [each for each in text if not each.isprintable() and each != "\n"] == []
