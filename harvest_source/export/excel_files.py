@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,8 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from harvest_source.errors import ConfigError
+from harvest_source.export.fitting import DoesNotFitError
 from harvest_source.export.plain_texts import format_all_digits
 from harvest_source.formulas import BEGINNINGS
 
@@ -19,7 +22,12 @@ MOST_ROWS: Final = 1_048_575
 """Maximum number of rows of a sheet, without the one for the column names."""
 
 LONGEST_TEXT: Final = 32_767
-"""Maximum number of characters in a cell; a longer text is cut and ends in an ellipsis."""
+"""
+Maximum number of characters in a cell; a longer text is cut and ends in an ellipsis. Excel counts
+characters beyond U+FFFF, such as emoji, twice.
+"""
+
+_MOST_COLUMNS: Final = 16_384
 
 _MOST_DIGITS: Final = 15
 """Excel's numbers are doubles: one with more digits would be rounded, so it becomes a text."""
@@ -28,6 +36,9 @@ _FIRST_DAY: Final = date(1900, 3, 1)
 """Excel has no days before 1900, and it counts a 29 February 1900 that never existed."""
 
 _SHEET_NAME: Final = 31
+
+_UNITS: Final = "utf-16-le"
+"""Excel's units of texts: two bytes each."""
 
 _OPTIONS: Final = {
     "constant_memory": True,
@@ -58,11 +69,12 @@ def write_excel(
 
     Raises:
         ConfigError: The extra is not installed.
+        DoesNotFitError: The table is larger than a workbook may be.
         OSError: The file cannot be written.
     """
     try:
         import xlsxwriter
-        from xlsxwriter.exceptions import FileCreateError
+        from xlsxwriter.exceptions import FileCreateError, FileSizeError
     except ImportError as error:
         msg = "Excel files need the extra excel: pip install 'harvest-source[excel]'"
         raise ConfigError(msg) from error
@@ -77,6 +89,8 @@ def write_excel(
                 sheet.write(batch)
     except FileCreateError as error:  # It is no OSError, and has the system's as its argument.
         raise OSError(*error.args[0].args) from error
+    except FileSizeError as error:  # Excel may not read a file with ZIP64, which could hold it.
+        raise DoesNotFitError("more than the 4 GB that a sheet of Excel may have") from error
     if sheet.cuts:
         on_cut(sheet.cuts)
     return sheet.rows
@@ -97,12 +111,15 @@ class _Sheet:
 
     def write(self, batch: pa.Table) -> None:
         if self.rows < 0:
+            if batch.num_columns > _MOST_COLUMNS:
+                msg = f"{batch.num_columns:,} columns, and a sheet of Excel holds {_MOST_COLUMNS:,}"
+                raise DoesNotFitError(msg)
             for at, name in enumerate(batch.column_names):
                 self._sheet.write_string(0, at, name, self._head)
             self._sheet.freeze_panes(1, 0)
             self.rows = 0
         writers = [self._choose(kind) for kind in batch.schema.types]
-        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        for row in zip(*map(_list_values, batch.columns), strict=True):
             self.rows += 1
             for at, value in enumerate(row):
                 if value is not None:
@@ -120,14 +137,19 @@ class _Sheet:
     def _write_flag(self, row: int, at: int, value: bool) -> None:
         self._sheet.write_boolean(row, at, value)
 
-    def _write_number(self, row: int, at: int, value: int | Decimal | float) -> None:
-        if isinstance(value, float) or _count_digits(value) <= _MOST_DIGITS:
+    def _write_number(self, row: int, at: int, value: int | Decimal | float | str) -> None:
+        if isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
+            self._sheet.write_string(row, at, str(value))
+        elif isinstance(value, float) or _count_digits(value) <= _MOST_DIGITS:
             self._sheet.write_number(row, at, value)
         else:
             text = str(format_all_digits(Decimal(value)))
             self._sheet.write_string(row, at, text.rstrip("0").rstrip(".") if "." in text else text)
 
-    def _write_time(self, row: int, at: int, value: date | datetime) -> None:
+    def _write_time(self, row: int, at: int, value: date | datetime | str) -> None:
+        if isinstance(value, str):
+            self._sheet.write_string(row, at, value)
+            return
         if isinstance(value, datetime):
             value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
             if value.date() >= _FIRST_DAY:
@@ -142,13 +164,22 @@ class _Sheet:
 
     def _write_text(self, row: int, at: int, value: Any) -> None:
         text = str(value)
-        if len(text) > LONGEST_TEXT:
-            text = text[: LONGEST_TEXT - 1] + "…"
+        if len(text) > LONGEST_TEXT // 2 and len(units := text.encode(_UNITS)) > 2 * LONGEST_TEXT:
+            text = units[: 2 * (LONGEST_TEXT - 1)].decode(_UNITS, "ignore") + "…"
             self.cuts += 1
         if text.startswith(BEGINNINGS):
             self._sheet.write_string(row, at, text, self._quoted)
         else:
             self._sheet.write_string(row, at, text)
+
+
+def _list_values(column: Any) -> Sequence[Any]:
+    """List the values of a column, as texts if Python has none of its type, as beyond year 9999."""
+    try:
+        values: Sequence[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        values = pc.cast(column, pa.string()).to_pylist()
+    return values
 
 
 def _count_digits(value: int | Decimal) -> int:

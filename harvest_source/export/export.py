@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import pyarrow as pa
+
 from harvest_source.config.lists import parse_values
 from harvest_source.config.parse import parse_accounts, parse_destination_wait
 from harvest_source.config.resolve import read_configuration
@@ -15,6 +17,7 @@ from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError, printable
 from harvest_source.exit_codes import ExitCode
 from harvest_source.export.excel_files import LONGEST_TEXT, MOST_ROWS, write_excel
+from harvest_source.export.fitting import DoesNotFitError
 from harvest_source.export.tables import Tables, open_tables
 from harvest_source.export.text_files import write_csv, write_parquet
 from harvest_source.warehouse.target import Target, build_target
@@ -26,6 +29,13 @@ WRITERS: Final[Mapping[str, Writer]] = {
     "parquet": write_parquet,
     "xlsx": write_excel,
 }
+
+
+_OTHERS: Final = {
+    True: "Export it as csv or parquet.",
+    False: "Export it in another format, or name the other tables with --table.",
+}
+"""What helps if Excel cannot hold a table, and if another format cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,11 @@ def _write_all(
         path = folder / f"{name}.{form}"
         cuts: list[int] = []
         writer = partial(WRITERS[form], comma=comma, on_cut=cuts.append)
-        rows[path] = _write(path, tables, name, writer)
+        try:
+            rows[path] = _write(path, tables, name, writer)
+        except DoesNotFitError as error:
+            refused[name] = f"{name} has {error}. {_OTHERS[form == 'xlsx']}"
+            continue
         warnings += (_warn_of_cuts(name, count) for count in cuts)
     return ExportReport(rows, refused, warnings)
 
@@ -150,6 +164,9 @@ def _write(path: Path, tables: Tables, name: str, writer: Writer) -> int:
     try:
         rows = writer(part, tables.iter_batches(name))
         part.replace(path)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        why = printable(error, limit=100)
+        raise DoesNotFitError(f"values that {path.suffix[1:]} cannot hold ({why})") from error
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}. Name another folder."
         raise ConfigError(msg) from error

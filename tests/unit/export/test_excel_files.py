@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.export.excel_files import LONGEST_TEXT, write_excel
+from harvest_source.export.fitting import DoesNotFitError
 
 
 def write(folder: Path, values: list[Any], kind: pa.DataType) -> list[Any]:
@@ -85,3 +86,10 @@ def test_a_file_that_cannot_be_written_is_an_error_of_the_system(
     assert not list(temporary.iterdir()), "rows stayed in a temporary file"
     del caught
     gc.collect()  # The library leaves its files open.
+
+
+def test_more_columns_than_a_sheet_has_are_refused(tmp_path: Path) -> None:
+    """The library would leave them out without a word."""
+    table = pa.table({f"c{at}": [1] for at in range(16_385)})
+    with pytest.raises(DoesNotFitError, match="16,385 columns"):
+        write_excel(tmp_path / "table.xlsx", [table])
