@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
+import duckdb
+
 from harvest_source.ask.models import MART, find_schema
 from harvest_source.ask.shown_text import clean
 from harvest_source.clock import SystemClock
@@ -55,10 +57,16 @@ def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] =
 
 
 NEEDED: Final = (
+    "int_harvest__as_of",
+    "int_harvest__accounts",
+    "harvest__clients",
+    "harvest__people",
     "harvest__hours_daily",
+    "harvest__utilization_daily",
     "harvest__utilization_weekly",
     "harvest__utilization_monthly",
     "harvest__budgets",
+    "harvest__budget_months",
     "harvest__uninvoiced",
     "harvest__profitability_monthly",
     "harvest__missing_time",
@@ -157,7 +165,14 @@ def _fetching(
 
             def fetch(text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
                 marked = text.replace("%s", "?")
-                found = connection.execute(marked, list(parameters) or None).fetchall()
+                try:
+                    found = connection.execute(marked, list(parameters) or None).fetchall()
+                except (duckdb.BinderException, duckdb.CatalogException) as error:
+                    msg = (
+                        f"The models in {target} are of another version of harvest-source, or were "
+                        f"changed by hand. Build them again: {_build_command(target)}"
+                    )
+                    raise ConfigError(msg) from error
                 return [_clean(row) for row in found]
 
             schemas = [name for (name,) in fetch(DUCKDB_SCHEMAS, ())]
@@ -196,10 +211,15 @@ def _check_models(marts: Marts) -> None:
     missing = [name for name in NEEDED if f"{schema}.{name}" not in marts.names]
     if missing:
         what = "no models yet" if len(missing) == len(NEEDED) else f"no {missing[0]}"
-        where = f" --destination {target.destination}"
-        if target.database is not None:
-            where = f" --database {target.database}"
-        if target.dataset != DATASET:
-            where += f" --dataset {target.dataset}"
-        msg = f"{target} has {what} in schema {schema}. Build them: harvest-source transform{where}"
+        msg = f"{target} has {what} in schema {schema}. Build them: {_build_command(target)}"
         raise ConfigError(msg)
+
+
+def _build_command(target: Target) -> str:
+    """The command that builds the models of *target*."""
+    where = f" --destination {target.destination}"
+    if target.database is not None:
+        where = f" --database {target.database}"
+    if target.dataset != DATASET:
+        where += f" --dataset {target.dataset}"
+    return f"harvest-source transform{where}"

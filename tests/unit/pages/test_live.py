@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from harvest_source.pages import live
 from harvest_source.pages.filters import Choices
 from harvest_source.warehouse.target import build_target
@@ -54,6 +56,25 @@ def test_the_reason_for_an_empty_page_is_shown(made: MadeMarts, tmp_path: Path) 
     made.run("DROP SCHEMA harvest_models CASCADE")
     said = live.build_view(choices, days=DAYS, accounts=(), clients=[], people=[], currency=None)
     assert "harvest-source transform" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE harvest_models.harvest__clients",
+        "DROP TABLE harvest_models.harvest__budget_months",
+        "ALTER TABLE harvest_models.harvest__budgets DROP COLUMN weekly_use",
+    ],
+)
+def test_models_of_another_version_are_said(made: MadeMarts, change: str) -> None:
+    """The page names the command that builds what is missing, not the database's error."""
+    show(made.path)
+    choices = live.find_choices()
+    assert isinstance(choices, Choices)
+    made.run(change)
+    said = live.build_view(choices, days=DAYS, accounts=(), clients=[], people=[], currency=None)
+    assert f"harvest-source transform --database {made.path}" in said
+    assert "Error" not in said
 
 
 def test_an_account_missing_from_the_models_is_reported(made: MadeMarts) -> None:
