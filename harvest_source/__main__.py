@@ -70,7 +70,7 @@ def _main() -> None:
 
     prepare_streams()
     code = run(sys.argv[1:])
-    if code == ExitCode.INTERRUPTED or (code and has_threads()):
+    if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED} or (code and has_threads()):
         # The interpreter waits for pool threads when it exits. Threads that still wait for an
         # answer would delay a normal exit by minutes.
         sys.stdout.flush()

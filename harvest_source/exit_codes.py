@@ -36,6 +36,8 @@ class ExitCode(IntEnum):
     """Another sync of this pipeline is running."""
     INTERRUPTED = 130
     """Interrupted."""
+    TERMINATED = 143
+    """Ended by SIGTERM, as systemd, Docker and Kubernetes do."""
 
 
 _GRAVEST_FIRST: Final = (
@@ -47,7 +49,7 @@ _GRAVEST_FIRST: Final = (
     ExitCode.HARVEST,
     ExitCode.CHECK_FAILED,
 )
-"""An interrupt ends the run at once, so it never occurs together with another code."""
+"""A signal ends the run at once, so it never occurs together with another code."""
 
 
 def choose_exit_code(codes: Collection[int]) -> ExitCode:

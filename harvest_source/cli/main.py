@@ -32,6 +32,7 @@ from harvest_source.errors import (
 )
 from harvest_source.exit_codes import ExitCode
 from harvest_source.process_limits import explain_lack
+from harvest_source.termination import Terminated
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {
     "status": "error",
@@ -45,9 +46,13 @@ EMPTY_REPORT: Final[Mapping[str, Any]] = {
 }
 """The ``--json`` object of a command that ended before it had a report."""
 
-_INTERRUPTED_MESSAGE: Final = (
-    "Interrupted. What was loaded stays; the same command goes on from here."
-)
+_KEPT: Final = "What was loaded stays; the same command goes on from here."
+_INTERRUPTED_MESSAGE: Final = f"Interrupted. {_KEPT}"
+_TERMINATED_MESSAGE: Final = f"Ended by SIGTERM. {_KEPT}"
+_INTERRUPTS: Final[Mapping[int, type[KeyboardInterrupt]]] = {
+    ExitCode.INTERRUPTED: KeyboardInterrupt,
+    ExitCode.TERMINATED: Terminated,
+}
 
 
 _MODULES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -158,7 +163,7 @@ def _fail(context: Context, error: BaseException) -> int:
     if context.debug:
         traceback.print_exception(error)
     if context.console.as_json:
-        cause = KeyboardInterrupt() if code == ExitCode.INTERRUPTED else error
+        cause = _INTERRUPTS[code]() if code in _INTERRUPTS else error
         try:
             print_json({**EMPTY_REPORT, "errors": [error_dict(cause, message=message)]})
             sys.stdout.flush()
@@ -184,6 +189,8 @@ def _explain_unprinted(error: OutputError, *, is_done: bool) -> str:
 
 def explain_error(error: BaseException) -> tuple[int, str]:
     """The exit code of *error*, and the message for people."""
+    if find_cause(error, Terminated) is not None:
+        return ExitCode.TERMINATED, _TERMINATED_MESSAGE
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return ExitCode.INTERRUPTED, _INTERRUPTED_MESSAGE
     if isinstance(error, click.exceptions.NoArgsIsHelpError):

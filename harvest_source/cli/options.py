@@ -6,8 +6,9 @@ import functools
 import math
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -17,8 +18,12 @@ from harvest_source.cli.console import Console, check_log_level, log_to_stderr
 from harvest_source.cli.json_log import JSON, OPTION
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.exit_codes import ExitCode
+from harvest_source.termination import ending_on_sigterm
 
 _EMPTY = "It is empty. Write a value, or leave it out. (Is a shell variable not set?)"
+
+_SERVERS: Final = frozenset({"app", "mcp", "sandbox"})
+"""Commands that serve until a signal ends them, each in its own way."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,8 +86,10 @@ def common_options(function: F) -> F:
     def wrapped(context: Context, /, **options: Any) -> Any:
         context.take(options)
         _refuse_empty(click.get_current_context())
+        is_server = function.__name__ in _SERVERS
         try:
-            return function(context, **options)
+            with nullcontext() if is_server else ending_on_sigterm():
+                return function(context, **options)
         except KeyboardInterrupt as error:
             raise click.Abort from error  # For a KeyboardInterrupt click prints an empty line.
 

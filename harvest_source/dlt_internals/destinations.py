@@ -23,6 +23,7 @@ from dlt.load.exceptions import LoadClientJobException
 
 from harvest_source.dlt_internals.open_tables import OpenTables
 from harvest_source.errors import find_cause
+from harvest_source.termination import build_interrupt
 
 # The exceptions above have no documented home. When dlt removes one, its next base class will do,
 # as long as missing settings and errors of the destination can be distinguished.
@@ -136,17 +137,18 @@ def limit_clause(client: SqlClient, rows: int) -> tuple[str, str]:
 @contextmanager
 def delaying_interrupts() -> Iterator[None]:
     """
-    Delay Ctrl-C until the current write is complete, then end the run.
+    Delay Ctrl-C and SIGTERM until the current write is complete, then end the run.
 
     dlt by itself would only skip the next job and report a failed load; after the last job it
     forgets the signal. Without ``signals``: our own handler for SIGINT and SIGTERM.
 
     Raises:
-        KeyboardInterrupt: A signal came meanwhile. Raised at the end of the block.
+        KeyboardInterrupt: A signal came meanwhile; :class:`Terminated` if it was SIGTERM. Raised
+            at the end of the block.
     """
     with signals.intercepted_signals():
         try:
             yield
         finally:
             if signals.was_signal_received():
-                raise KeyboardInterrupt
+                raise build_interrupt(signals._received_signal)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from harvest_source.api.notification import SECONDS, Event, Notification, Recipient
 from harvest_source.dlt_internals import find_pipelines_folder
-from harvest_source.errors import BusyError, HarvestError, error_dict, printable
+from harvest_source.errors import BusyError, HarvestError, error_dict, find_cause, printable
+from harvest_source.termination import Terminated
 from harvest_source.warehouse.target import Target
 
 if TYPE_CHECKING:
     from harvest_source.operations.run_report import SyncReport
 
 _LONGEST: Final = 500
+_TERMINATED_S: Final = 2.0
+"""How long a notification may take after SIGTERM: SIGKILL follows, after ten seconds in Docker."""
 
 
 class RunNotifier(AbstractContextManager["RunNotifier"]):
@@ -36,6 +39,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         name = f"{target.pipeline}-{target.short_name}.failed"
         self._failed = find_pipelines_folder() / name
         self._beginning: threading.Thread | None = None
+        self._within_s = SECONDS
 
     def begin(self) -> None:
         """Tell a dead man's switch that the run begins; the run does not wait for that."""
@@ -71,12 +75,17 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._recipient is None or not isinstance(error, Exception):
-            return  # Ctrl-C is not a failure, and the person who pressed it knows.
-        if isinstance(error, BusyError):
+        if self._recipient is None or error is None or isinstance(error, BusyError):
             return
+        if is_terminated := find_cause(error, Terminated) is not None:
+            self._within_s = _TERMINATED_S
+        elif not isinstance(error, Exception):
+            return  # Ctrl-C is not a failure, and the person who pressed it knows.
         self._note(has_failed=True)
-        message = str(error) if isinstance(error, HarvestError) else type(error).__name__
+        if is_terminated:
+            message = "Ended by SIGTERM"
+        else:
+            message = str(error) if isinstance(error, HarvestError) else type(error).__name__
         text = f"harvest-source into {self._target}: failed. {printable(message, limit=_LONGEST)}"
         report = {"status": "error", "errors": [error_dict(error, message=message)]}
         self._notify(Notification(Event.FAILURE, text, report))
@@ -91,8 +100,11 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
 
     def _notify(self, notification: Notification) -> str:
         if self._beginning is not None:
-            self._beginning.join(SECONDS)  # A run's end is not reported before its beginning.
-        return notify(self._recipient, notification) if self._recipient else ""
+            # A run's end is not reported before its beginning.
+            self._beginning.join(self._within_s)
+        if self._recipient is None:
+            return ""
+        return notify(self._recipient, notification, within_s=self._within_s)
 
 
 def choose_event(status: str, earlier: str | None) -> Event:
@@ -108,9 +120,9 @@ def choose_event(status: str, earlier: str | None) -> Event:
     return Event.RECOVERED if earlier in ("partial", "error") else Event.SUCCESS
 
 
-def notify(recipient: Recipient, notification: Notification) -> str:
+def notify(recipient: Recipient, notification: Notification, *, within_s: float = SECONDS) -> str:
     """Send an event that the recipient wants; returns why that was not possible, or ``""``."""
     if not recipient.wants(notification.event):
         return ""
-    why = recipient.send(notification)
+    why = recipient.send(notification, within_s=within_s)
     return f"The notification of {notification.event} was not sent: {why}." if why else ""

@@ -174,9 +174,10 @@ def test_credentials() -> None:
 
 
 def test_exit_codes() -> None:
-    """One for each kind of failure; 130 for an interrupt."""
+    """One for each kind of failure; 130 for an interrupt, 143 for SIGTERM."""
     assert {kind: kind.exit_code for kind in EXIT_CODES} == EXIT_CODES
     assert int(ExitCode.INTERRUPTED) == 130
+    assert int(ExitCode.TERMINATED) == 143
 
 
 @pytest.mark.rare

@@ -1,4 +1,7 @@
-"""Ctrl-C at any point of a run: exit 130, what was loaded stays, and the next run has the rest."""
+"""
+Ctrl-C or SIGTERM at any point of a run: exit 130 or 143, what was loaded stays, the next run goes
+on.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,10 @@ def lab(open_lab: OpenLab) -> Lab:
     return lab
 
 
-def assert_interrupted(child: Child) -> None:
-    """Exit 130 with a line that says what is kept; a child that hangs fails the test."""
+def assert_interrupted(child: Child, code: int = 130) -> None:
+    """The exit code, with a line that says what is kept; a child that hangs fails the test."""
     out, err = child.communicate()
-    assert child.returncode == 130, (out, err)
+    assert child.returncode == code, (out, err)
     assert "What was loaded stays; the same command goes on from here." in err
     assert "Traceback" not in err
 
@@ -36,6 +39,14 @@ def assert_interrupted(child: Child) -> None:
 def test_an_interrupted_run_exits_cleanly_and_the_next_has_the_rest(lab: Lab, moment: str) -> None:
     """At any point of a run: exit 130, a line says what is kept, the next run has the rest."""
     assert_interrupted(start_sync(lab, *TABLES, number=signal.SIGINT, moment=moment))
+    assert lab.sync(*TABLES).status == "ok"
+    assert_whole(lab)
+
+
+@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
+def test_a_terminated_run_exits_cleanly_and_the_next_has_the_rest(lab: Lab, moment: str) -> None:
+    """SIGTERM at any point of a run: the same, with exit code 143."""
+    assert_interrupted(start_sync(lab, *TABLES, number=signal.SIGTERM, moment=moment), 143)
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
 

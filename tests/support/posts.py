@@ -17,6 +17,7 @@ class Post(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.status = 200
+        self.arrived = threading.Event()
         self.answers = threading.Event()
         self.answers.set()
 
@@ -33,6 +34,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((self.path, json.loads(body)))
+        self.server.arrived.set()
         self.server.answers.wait()
         with suppress(OSError):  # The client may have given up.
             self.send_response(self.server.status)
