@@ -248,6 +248,7 @@ class DuckDBFile:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if not self.only_reads:
             create_duckdb_file(self.path)
+            self.log.protect()
         deadline, is_reported = self.clock.monotonic() + self.wait_s, False
         while True:
             try:

@@ -24,6 +24,10 @@ _LOG_BYTES: Final = 1 << 20
 """A longer log is written into the file at once, because opening the file reads the log."""
 
 
+_PARTS: Final = (".checkpoint", ".recovery")
+"""Ends of the names of what DuckDB has beside its log while it writes the log into the file."""
+
+
 @dataclass(slots=True)
 class DuckDBLog:
     """
@@ -95,12 +99,18 @@ class DuckDBLog:
         return self.read_bytes(), *((file.st_mtime_ns, file.st_size) if file else ())
 
     def protect(self) -> None:
-        """Give the log the file's permissions: DuckDB creates it with those of the umask."""
-        for log in self._find():
+        """
+        Give the log the file's permissions: DuckDB creates it with those of the umask.
+
+        DuckDB goes on writing the log of a run that ended early, and leaves beside it what it had
+        begun to write into the file.
+        """
+        for log in self._find(*_PARTS):
             with suppress(OSError):  # Another user's log: its permissions and rows are unchanged.
                 log.chmod(self.path.stat().st_mode & 0o777)
 
-    def _find(self) -> list[Path]:
+    def _find(self, *parts: str) -> list[Path]:
         """The log is beside the target of a symbolic link; of older DuckDB, beside the link."""
-        logs = [Path(f"{path}.wal") for path in {self.path, self.path.resolve()}]
+        places = {self.path, self.path.resolve()}
+        logs = [Path(f"{path}.wal{part}") for path in places for part in ("", *parts)]
         return [log for log in logs if log.exists()]

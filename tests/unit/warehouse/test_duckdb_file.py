@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -262,6 +264,25 @@ def test_the_log_is_written_while_memory_is_bounded(tmp_path: Path) -> None:
             connection.execute("CREATE TABLE t AS SELECT 1 AS a")
         assert not path.with_name("a.duckdb.wal").exists()
         assert notebook.execute("SELECT a FROM t").fetchall() == [(1,)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
+def test_the_log_of_a_run_that_ended_early_is_made_private(tmp_path: Path) -> None:
+    """DuckDB goes on writing it, with the permissions that it has."""
+    path = tmp_path / "a.duckdb"
+    file_at(path).open(KEPT).close()
+    code = (
+        "import duckdb, os, sys; os.umask(0o022); connection = duckdb.connect(sys.argv[1]); "
+        "connection.execute('CREATE TABLE t AS SELECT 1 AS a'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    log, left = path.with_name("a.duckdb.wal"), path.with_name("a.duckdb.wal.recovery")
+    left.touch(0o644)
+    assert stat.S_IMODE(log.stat().st_mode) == 0o644
+    with file_at(path).open(KEPT) as connection:
+        connection.execute("INSERT INTO t VALUES (2)")
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.glob("*.wal*")}
+    assert set(modes.values()) == {0o600}, modes
 
 
 def test_the_log_of_another_process_is_left_to_it(tmp_path: Path) -> None:
