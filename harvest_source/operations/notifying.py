@@ -39,7 +39,6 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         name = f"{target.pipeline}-{target.short_name}.failed"
         self._failed = find_pipelines_folder() / name
         self._beginning: threading.Thread | None = None
-        self._within_s = SECONDS
 
     def begin(self) -> None:
         """Tell a dead man's switch that the run begins; the run does not wait for that."""
@@ -77,18 +76,17 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
     ) -> None:
         if self._recipient is None or error is None or isinstance(error, BusyError):
             return
-        if is_terminated := find_cause(error, Terminated) is not None:
-            self._within_s = _TERMINATED_S
-        elif not isinstance(error, Exception):
+        if find_cause(error, Terminated) is not None:
+            message, within_s = "Ended by SIGTERM", _TERMINATED_S
+        elif isinstance(error, Exception):
+            message = str(error) if isinstance(error, HarvestError) else type(error).__name__
+            within_s = SECONDS
+        else:
             return  # Ctrl-C is not a failure, and the person who pressed it knows.
         self._note(has_failed=True)
-        if is_terminated:
-            message = "Ended by SIGTERM"
-        else:
-            message = str(error) if isinstance(error, HarvestError) else type(error).__name__
         text = f"harvest-source into {self._target}: failed. {printable(message, limit=_LONGEST)}"
         report = {"status": "error", "errors": [error_dict(error, message=message)]}
-        self._notify(Notification(Event.FAILURE, text, report))
+        self._notify(Notification(Event.FAILURE, text, report), within_s)
 
     def _note(self, *, has_failed: bool) -> None:
         with suppress(OSError):  # A full disk must not stop a run because of this note.
@@ -98,13 +96,12 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
             else:
                 self._failed.unlink(missing_ok=True)
 
-    def _notify(self, notification: Notification) -> str:
+    def _notify(self, notification: Notification, within_s: float = SECONDS) -> str:
         if self._beginning is not None:
-            # A run's end is not reported before its beginning.
-            self._beginning.join(self._within_s)
+            self._beginning.join(within_s)  # A run's end is not reported before its beginning.
         if self._recipient is None:
             return ""
-        return notify(self._recipient, notification, within_s=self._within_s)
+        return notify(self._recipient, notification, within_s=within_s)
 
 
 def choose_event(status: str, earlier: str | None) -> Event:
