@@ -8,37 +8,27 @@ from decimal import Decimal
 from typing import Any
 
 
-def check_number(name: str, value: Any, *, least: float | None = 0, most: float = math.inf) -> None:
+def check_number(name: str, value: Any, *, least: float = 0, most: float = math.inf) -> None:
     """
-    Check that *value* is a finite number.
-
-    Args:
-        least: The smallest number allowed; None: there is none.
+    Check that *value* is a finite number from *least* to *most*.
 
     Raises:
-        ValueError: It is none, or out of range.
+        ValueError: It is not.
     """
     is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    low = -math.inf if least is None else least
-    if not is_number or not math.isfinite(value) or not low <= value <= most:
-        msg = f"{name} must be a finite number{_describe(low, most)}, not {value!r:.40}"
-        raise ValueError(msg)
+    if not is_number or not math.isfinite(value) or not least <= value <= most:
+        raise ValueError(_describe(name, "finite", least, most, value))
 
 
-def check_whole(name: str, value: Any, *, least: int | None = 0, most: float = math.inf) -> None:
+def check_whole(name: str, value: Any, *, least: float = 0, most: float = math.inf) -> None:
     """
-    Check that *value* is a whole number.
-
-    Args:
-        least: The smallest number allowed; None: there is none.
+    Check that *value* is a whole number from *least* to *most*.
 
     Raises:
-        ValueError: It is none, or out of range.
+        ValueError: It is not.
     """
-    low = -math.inf if least is None else least
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= most:
-        msg = f"{name} must be a whole number{_describe(low, most)}, not {value!r:.40}"
-        raise ValueError(msg)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(_describe(name, "whole", least, most, value))
 
 
 def check_flag(name: str, value: Any) -> None:
@@ -77,7 +67,8 @@ def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
         raise ValueError(msg)
 
 
-def _describe(least: float, most: float) -> str:
+def _describe(name: str, kind: str, least: float, most: float, value: Any) -> str:
+    where = f" from {least} to {most}" if math.isfinite(most) else f" of at least {least}"
     if math.isinf(least):
-        return ""
-    return f" of at least {least}" if math.isinf(most) else f" from {least} to {most}"
+        where = ""
+    return f"{name} must be a {kind} number{where}, not {value!r:.40}"

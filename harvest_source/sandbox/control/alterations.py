@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -43,7 +44,7 @@ def number_to_text(name: str) -> Change:
 
 def whole_to_fraction(name: str, fraction: float = 0.5) -> Change:
     """A number gains *fraction*; null stays null, and so does everything that is no number."""
-    check_number("fraction", fraction, least=None)
+    check_number("fraction", fraction, least=-math.inf)
 
     def add(value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):

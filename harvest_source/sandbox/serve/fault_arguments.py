@@ -8,6 +8,7 @@ every request.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -49,11 +50,11 @@ def _check_status(name: str, value: Any) -> None:
 
 
 def _check_difference(name: str, value: Any) -> None:
-    check_whole(name, value, least=None)
+    check_whole(name, value, least=-math.inf)
 
 
 def _check_shift(name: str, value: Any) -> None:
-    check_number(name, value, least=None)
+    check_number(name, value, least=-math.inf)
 
 
 _ARGUMENTS: Final[Mapping[str, Mapping[str, Check]]] = {
