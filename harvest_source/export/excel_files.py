@@ -118,12 +118,19 @@ class _Sheet:
                 self._sheet.write_string(0, at, name, self._head)
             self._sheet.freeze_panes(1, 0)
             self.rows = 0
-        writers = [self._choose(kind) for kind in batch.schema.types]
-        for row in zip(*map(_list_values, batch.columns), strict=True):
+        columns = [self._prepare(column) for column in batch.columns]
+        for row in zip(*(values for _, values in columns), strict=True):
             self.rows += 1
             for at, value in enumerate(row):
                 if value is not None:
-                    writers[at](self.rows, at, value)
+                    columns[at][0](self.rows, at, value)
+
+    def _prepare(self, column: Any) -> tuple[Callable[[int, int, Any], None], Sequence[Any]]:
+        """What writes a column's values, and these: texts if Python lacks one, as of year 10000."""
+        try:
+            return self._choose(column.type), column.to_pylist()
+        except (OverflowError, ValueError):
+            return self._write_text, pc.cast(column, pa.string()).to_pylist()
 
     def _choose(self, kind: pa.DataType) -> Callable[[int, int, Any], None]:
         if pa.types.is_boolean(kind):
@@ -137,8 +144,8 @@ class _Sheet:
     def _write_flag(self, row: int, at: int, value: bool) -> None:
         self._sheet.write_boolean(row, at, value)
 
-    def _write_number(self, row: int, at: int, value: int | Decimal | float | str) -> None:
-        if isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
+    def _write_number(self, row: int, at: int, value: int | Decimal | float) -> None:
+        if isinstance(value, float) and not math.isfinite(value):
             self._sheet.write_string(row, at, str(value))
         elif isinstance(value, float) or _count_digits(value) <= _MOST_DIGITS:
             self._sheet.write_number(row, at, value)
@@ -146,10 +153,7 @@ class _Sheet:
             text = str(format_all_digits(Decimal(value)))
             self._sheet.write_string(row, at, text.rstrip("0").rstrip(".") if "." in text else text)
 
-    def _write_time(self, row: int, at: int, value: date | datetime | str) -> None:
-        if isinstance(value, str):
-            self._sheet.write_string(row, at, value)
-            return
+    def _write_time(self, row: int, at: int, value: date | datetime) -> None:
         if isinstance(value, datetime):
             value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
             if value.date() >= _FIRST_DAY:
@@ -171,15 +175,6 @@ class _Sheet:
             self._sheet.write_string(row, at, text, self._quoted)
         else:
             self._sheet.write_string(row, at, text)
-
-
-def _list_values(column: Any) -> Sequence[Any]:
-    """List the values of a column, as texts if Python has none of its type, as beyond year 9999."""
-    try:
-        values: Sequence[Any] = column.to_pylist()
-    except (OverflowError, ValueError):
-        values = pc.cast(column, pa.string()).to_pylist()
-    return values
 
 
 def _count_digits(value: int | Decimal) -> int:

@@ -31,13 +31,6 @@ WRITERS: Final[Mapping[str, Writer]] = {
 }
 
 
-_OTHERS: Final = {
-    True: "Export it as csv or parquet.",
-    False: "Export it in another format, or name the other tables with --table.",
-}
-"""What helps if Excel cannot hold a table, and if another format cannot."""
-
-
 @dataclass(frozen=True, slots=True)
 class ExportReport:
     """
@@ -127,24 +120,24 @@ def _write_all(
     warnings: list[str] = []
     for name in names:
         count = tables.count(name)
-        if count > MOST_ROWS and form == "xlsx":
-            refused[name] = (
-                f"{name} has {count:,} rows, and a sheet of Excel holds {MOST_ROWS:,}. Export it "
-                "as csv or parquet."
-            )
-            continue
         if count > MOST_ROWS and form == "csv":
             warnings.append(
                 f"{name} has {count:,} rows. Excel opens the first {MOST_ROWS:,} of them."
             )
-
         path = folder / f"{name}.{form}"
         cuts: list[int] = []
         writer = partial(WRITERS[form], comma=comma, on_cut=cuts.append)
         try:
+            if count > MOST_ROWS and form == "xlsx":
+                raise DoesNotFitError(f"{count:,} rows, and a sheet of Excel holds {MOST_ROWS:,}")
             rows[path] = _write(path, tables, name, writer)
         except DoesNotFitError as error:
-            refused[name] = f"{name} has {error}. {_OTHERS[form == 'xlsx']}"
+            others = (
+                "Export it as csv or parquet."
+                if form == "xlsx"
+                else "Export it in another format, or name the other tables with --table."
+            )
+            refused[name] = f"{name} has {error}. {others}"
             continue
         warnings += (_warn_of_cuts(name, count) for count in cuts)
     return ExportReport(rows, refused, warnings)

@@ -78,10 +78,7 @@ def open_tables(
             file.open(_NOTHING) as connection,
         ):
             connection.execute(maintenance.DUCKDB_IN_UTC)
-            schemas = [
-                name for (name,) in connection.execute(maintenance.DUCKDB_SCHEMAS).fetchall()
-            ]
-            yield _InDuckDB(connection, choose_schema(target.dataset, schemas), where)
+            yield _InDuckDB(connection, choose_schema(connection, target.dataset), where)
         return
     pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
     with as_destination_error(target, lambda: _NOTHING), pipeline.sql_client() as client:

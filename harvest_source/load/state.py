@@ -49,14 +49,11 @@ def stored_accounts(source_state: Mapping[str, Any], table: str) -> Mapping[str,
     """State by account id, of one table, in the *source_state* of an earlier run."""
     tables = load_object(load_object(source_state).get(_TABLES))
     accounts = load_object(load_object(tables.get(table)).get(_ACCOUNTS))
-    if all(map(_is_account, accounts.items())):
-        return accounts
-    return {key: each for key, each in accounts.items() if _is_account((key, each))}
+    return {key: each for key, each in accounts.items() if _is_account(key, each)}
 
 
-def _is_account(item: tuple[str, object]) -> bool:
-    """Whether key and value are an account's id and state; a malformed one counts as absent."""
-    key, state = item
+def _is_account(key: str, state: object) -> bool:
+    """Whether *key* and *state* are an account's; a malformed one counts as absent."""
     return key.isascii() and key.isdigit() and isinstance(state, dict)
 
 

@@ -15,7 +15,7 @@ from harvest_source.clock import SystemClock
 from harvest_source.defaults import DATASET
 from harvest_source.dlt_internals import OpenTables, find_destination
 from harvest_source.errors import ConfigError
-from harvest_source.sql.maintenance import DUCKDB_IN_UTC, DUCKDB_SCHEMAS, quote
+from harvest_source.sql.maintenance import DUCKDB_IN_UTC, quote
 from harvest_source.warehouse.attach import attach
 from harvest_source.warehouse.dataset_name import choose_schema
 from harvest_source.warehouse.duckdb_file import DuckDBFile
@@ -175,8 +175,7 @@ def _fetching(
                     raise ConfigError(msg) from error
                 return [_clean(row) for row in found]
 
-            schemas = [name for (name,) in fetch(DUCKDB_SCHEMAS, ())]
-            yield fetch, choose_schema(target.dataset, schemas)
+            yield fetch, choose_schema(connection, target.dataset)
         return
     pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
     with as_destination_error(target, lambda: _KEPT), pipeline.sql_client() as client:

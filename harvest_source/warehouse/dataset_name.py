@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from harvest_source.dlt_internals import normalize_name
 from harvest_source.errors import printable
+from harvest_source.sql.maintenance import DUCKDB_SCHEMAS
+
+if TYPE_CHECKING:
+    import duckdb
 
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SHORT: Final = 60
@@ -32,17 +36,15 @@ def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
     )
 
 
-def choose_schema(dataset: str, schemas: Collection[str]) -> str:
+def choose_schema(connection: duckdb.DuckDBPyConnection, dataset: str) -> str:
     """
     Choose the schema of a dataset in a DuckDB file: dlt may have rewritten the name.
 
-    Args:
-        schemas: Schemas of the file that have tables.
-
     Returns:
-        *dataset* if it is among them, or if neither it nor the name that dlt makes of it is.
+        *dataset* if it has tables there, or if neither it nor the name that dlt makes of it has.
     """
-    if dataset in schemas or _PLAIN.fullmatch(dataset):
+    if _PLAIN.fullmatch(dataset):
         return dataset
+    schemas = {name for (name,) in connection.execute(DUCKDB_SCHEMAS).fetchall()}
     name = normalize_name(dataset)
-    return name if name in schemas else dataset
+    return name if dataset not in schemas and name in schemas else dataset

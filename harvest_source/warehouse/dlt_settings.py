@@ -243,9 +243,8 @@ SECTIONS: Final = (
         (
             _free(
                 "naming",
-                "a new warehouse may have another naming that keeps our names; an existing "
-                "one keeps its own, "
-                "and a run with another is refused",
+                "a new warehouse may have another naming that keeps our names; an existing one "
+                "keeps its own, and a run with another is refused",
             ),
             _refused(
                 "json_normalizer",
