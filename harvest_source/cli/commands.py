@@ -126,6 +126,11 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
 @sandbox_option
 @click.option("--fix", is_flag=True, help="Reread what differs, then compare again.")
 @click.option(
+    "--all-values",
+    is_flag=True,
+    help="Compare all values in long tables, too: a request for each 2,000 rows.",
+)
+@click.option(
     "--exclude",
     multiple=True,
     metavar="COLUMN",

@@ -40,7 +40,7 @@ def show_verify(console: Console, report: VerifyReport) -> None:
             print_text("Undecided", _describe_question(question))
     print_text(*summarise(report).split(": ", 1))
     if report.differences and not report.mended:
-        console.note("warning", "To reread what differs: harvest-source verify --fix")
+        console.note("warning", f"To reread what differs: {report.command_to_mend}")
 
 
 def _tell(console: Console, report: VerifyReport) -> None:

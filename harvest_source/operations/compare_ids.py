@@ -87,17 +87,27 @@ def compare_ids(
         release_memory()
     if not is_proven or not (found.here or found.there or within):
         return None
+    # Rows outside *within* are equal.
+    return summarise_ids(table, found, sum(counts.values()) if within else None)
+
+
+def summarise_ids(table: AuditedTable, found: RowDifferences, total: int | None) -> Comparison:
+    """
+    The comparison of a table's ids, from what was found.
+
+    Args:
+        total: The rows of the table, if only a part of it was compared and the rest is equal.
+    """
     rows = found.here + found.doubled
     other = found.same if found.same != rows else found.there
-    # Rows outside *within* are equal.
-    total = sum(counts.values()) if within else rows
+    here = rows if total is None else total
     return Comparison(
         account_id=table.session.account_id,
         table=table.endpoint.name,
         check="ids",
         scope=ALL,
-        here=Decimal(total),
-        there=Decimal(total + other - rows),
+        here=Decimal(here),
+        there=Decimal(here + other - rows),
         slices=tuple(map(Slice, _choose_windows(table, found))),
     )
 

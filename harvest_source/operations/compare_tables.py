@@ -15,10 +15,10 @@ from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import TableFormat
 from harvest_source.errors import DestinationError, ForbiddenError, RemoteError
 from harvest_source.extract.run_log import Place
-from harvest_source.extract.slices import DateWindow
 from harvest_source.memory import is_plentiful
 from harvest_source.operations.audit_tables import AuditedTable, find_tables
 from harvest_source.operations.changed_rows import ChangedRow, find_changed_rows
+from harvest_source.operations.compare_all_values import INCOMPLETE, AllValuesComparison
 from harvest_source.operations.compare_expenses import ExpensesComparison
 from harvest_source.operations.compare_history import compare_history
 from harvest_source.operations.compare_hours import HoursComparison
@@ -34,11 +34,10 @@ from harvest_source.operations.compare_values import (
 )
 from harvest_source.operations.compare_whole import WholeTable, find_whole_tables
 from harvest_source.operations.comparisons import (
-    COUNTED,
     Comparison,
     find_root_table,
-    find_windows,
 )
+from harvest_source.operations.earlier_comparisons import Earlier, EarlierComparisons
 from harvest_source.operations.exclusion_marks import exclude_lacking_columns
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
@@ -66,14 +65,15 @@ class TablesComparison:
 
     Args:
         is_thorough: For mending: more lists are compared, and every id.
+        all_values: Compare every value of every row, also in tables of several pages.
     """
 
     workspace: Workspace
     is_thorough: bool = False
+    all_values: bool = False
     _found: dict[Place, list[Comparison]] = field(default_factory=dict)
     """What need not be compared again."""
-    _ids: dict[Place, tuple[Comparison, Sequence[DateWindow]]] = field(default_factory=dict)
-    """For mended tables: the earlier ids comparison, and windows that mending may have changed."""
+    _earlier: EarlierComparisons = field(default_factory=EarlierComparisons)
     _values: dict[Place, StoredValues] = field(default_factory=dict)
     """The values of one-page tables here, until they are compared."""
     _failed: dict[Place, RemoteError] = field(default_factory=dict)
@@ -135,13 +135,8 @@ class TablesComparison:
         for place, differing in _group(mended).items():
             for name in (place[0], *_LOOKED_UP.get(place[0], ())):
                 before = self._found.pop((name, place[1]), [])
-                self._ids.pop((name, place[1]), None)
-                # Reading rows again adds and removes no ids, unless counts or ids differed.
-                kept = name != place[0] or not COUNTED & {each.check for each in differing}
-                windows = () if kept else find_windows(differing)
-                ids = next((each for each in before if each.check == "ids"), None)
-                if ids is not None and (kept or windows):
-                    self._ids[name, place[1]] = ids, windows
+                ours = differing if name == place[0] else []
+                self._earlier.keep((name, place[1]), before, ours)
 
     def _read_stored(self, table: AuditedTable | WholeTable, digests: PageDigests) -> None:
         if isinstance(table, WholeTable):
@@ -204,28 +199,50 @@ class TablesComparison:
         keys = None if listed is None else build_keys(listed, day_column)
         days = None if keys is None else Counter(keys.column("day").to_pylist())
         yield from compare_rows(table, changed, days)
-        yield from self._compare_ids(table, changed, keys)
         stored = self._values.pop(table.place, None)
         if listed is not None and stored is not None:
             yield from compare_values(workspace, table, changed, listed, stored, digests)
-        yield from compare_history(workspace, table)
-        most = LISTS_TO_MEND if self.is_thorough else LISTS
-        yield from ListsComparison(workspace, table, changed, most).run()
         if name == "time_entries":
             yield from HoursComparison(workspace, table, changed).run()
         if name == "expenses":
             yield from ExpensesComparison(workspace, table, changed).run()
         if name == "invoices":
             yield from InvoiceComparison(workspace, table, changed).run()
+        yield from compare_history(workspace, table)
+        most = LISTS_TO_MEND if self.is_thorough else LISTS
+        yield from ListsComparison(workspace, table, changed, most).run()
+        # Last: it may take minutes, in which rows change that are not in *changed*.
+        if self.all_values and table.copy.count() > table.page_rows:
+            yield from self._compare_all_values(workspace, table, changed, digests)
+        else:
+            yield from self._compare_ids(table, changed, keys)
+
+    def _compare_all_values(
+        self,
+        workspace: Workspace,
+        table: AuditedTable,
+        changed: Sequence[ChangedRow],
+        digests: PageDigests,
+    ) -> Iterator[Comparison]:
+        """Compare all ids and values: a request for each page. Later only what was mended."""
+        earlier = self._earlier.find(table.place)
+        if earlier.comparisons and not earlier.windows:
+            yield from earlier.comparisons
+            return
+        is_known = not any(each.excuse.startswith(INCOMPLETE) for each in earlier.comparisons)
+        comparison = AllValuesComparison(workspace, table, changed, digests)
+        yield from comparison.run(list(earlier.windows) if is_known else ())
 
     def _compare_ids(
         self, table: AuditedTable, changed: Sequence[ChangedRow], listed: pa.Table | None
     ) -> Iterator[Comparison]:
         """Compare all ids: 500 requests for a million rows. Later only where rows were mended."""
-        before, within = self._ids.get(table.place, (None, ())) if listed is None else (None, ())
-        if before is not None and not within:
-            yield before
+        earlier = self._earlier.find(table.place) if listed is None else Earlier()
+        before = [each for each in earlier.comparisons if each.check == "ids"]
+        if before and not earlier.windows:
+            yield from before
             return
+        within = list(earlier.windows) if before else ()
         most_rows = None if self.is_thorough else table.page_rows
         found = compare_ids(table, changed, most_rows=most_rows, within=within, listed=listed)
         if found is not None:

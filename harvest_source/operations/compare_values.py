@@ -1,14 +1,15 @@
 """
 Compare the values of rows, column by column, with Harvest's list, in tables of one page.
 
-Their list is read whole to compare its ids, so this takes no further request. Columns that copy
-another record (``client__name``) are not compared: they may legitimately be older, and models take
-the values from that record's own table.
+Their list is read whole to compare its ids, so this takes no further request. For longer tables see
+:mod:`~harvest_source.operations.compare_all_values`. Columns that copy another record
+(``client__name``) are not compared: they may legitimately be older, and models take the values from
+that record's own table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -26,6 +27,7 @@ from harvest_source.operations.comparisons import ALL, UNDATED, Comparison
 from harvest_source.operations.row_differences import cover_days
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import Column
+from harvest_source.schema.endpoint import Endpoint
 from harvest_source.sql.values import as_day
 from harvest_source.warehouse.arrow_reads import select_digests
 from harvest_source.warehouse.page_digests import PageDigests
@@ -35,6 +37,9 @@ NAMED: Final = 20
 
 Rows = Mapping[Any, Mapping[str, Any]]
 """Rows by their id."""
+
+Days = Mapping[Any, Sequence[date | None]]
+"""The days of rows, by their id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +95,17 @@ def read_values(
     name = table.endpoint.name
     if table.copy.count() > table.page_rows:
         return None
-    own = tuple(
-        each for each in table.endpoint.record.own_columns if workspace.has_column(name, each.name)
-    )
+    own = list_compared_columns(workspace, table.endpoint)
     names = [each.name for each in own]
     with workspace.warehouse.sql() as sql:
         rows = select_digests(sql, name, table.copy.all_rows(), ["id"], [names], digests)
         return StoredValues(own, rows, sql.dialect.is_typed)
+
+
+def list_compared_columns(workspace: Workspace, endpoint: Endpoint) -> tuple[Column, ...]:
+    """The columns whose values are compared: those of the record itself that are not excluded."""
+    has = workspace.has_column
+    return tuple(each for each in endpoint.record.own_columns if has(endpoint.name, each.name))
 
 
 def compare_values(
@@ -132,7 +141,15 @@ def compare_values(
         here = select_rows(workspace, table, others, stored.names)
     found = find_values(here, there, stored.names, is_exact=stored.is_exact)
     silent = frozenset(each.name for each in stored.columns if each.changes_silently)
-    yield from _Builder(table, here, there).build(equal + found.equal, found.differing, silent)
+    is_silent = {key: silent.issuperset(some) for key, some in found.differing.items()}
+    days = find_days(found.differing, (here, there), table.endpoint.window)
+    builder = ValuesBuilder(table)
+    yield builder.build(ALL, equal + found.equal, equal + found.equal)
+    for excuse in ("", UNDATED):
+        some = {
+            key: names for key, names in found.differing.items() if is_silent[key] == bool(excuse)
+        }
+        yield from builder.name_rows(some, days, excuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,41 +206,53 @@ def name_row(key: Any, columns: Iterable[str]) -> str:
     return ("" if key is None else f"id {key}: ") + ", ".join(columns)
 
 
+def find_days(keys: Iterable[Any], sides: Sequence[Rows], column: str | None) -> Days:
+    """The days that each of *keys* has on *sides*; None for a table without dates."""
+    return {
+        key: [as_day(side[key].get(column)) if column else None for side in sides] for key in keys
+    }
+
+
 @dataclass(frozen=True, slots=True)
-class _Builder:
-    """Builds the comparisons of one table from what differs in it."""
+class ValuesBuilder:
+    """Builds the comparisons of the values of one table."""
 
     table: AuditedTable
-    here: Rows
-    there: Rows
 
-    def build(
-        self, equal: int, differing: Mapping[Any, Sequence[str]], silent: frozenset[str]
+    def name_rows(
+        self, differing: Mapping[Any, Sequence[str]], days: Days, excuse: str = ""
     ) -> Iterator[Comparison]:
         """
-        The comparisons of *equal* rows and of those that differ.
+        A comparison for each of the first *differing* rows, and one for the others.
 
         Args:
-            silent: Columns in which a row may differ legitimately.
+            differing: The columns in which each row differs, by id.
+            days: The days on which each row is to be read again, by id.
+            excuse: Why they may legitimately differ.
         """
-        yield self._build(ALL, equal, equal)
-        sure = {key: some for key, some in differing.items() if not silent.issuperset(some)}
-        unsure = {key: some for key, some in differing.items() if key not in sure}
-        yield from self._name(sure, "")
-        yield from self._name(unsure, UNDATED)
-
-    def _name(self, differing: Mapping[Any, Sequence[str]], excuse: str) -> Iterator[Comparison]:
         keys = sorted(differing)
         for key in keys[:NAMED]:
-            yield self._build(name_row(key, differing[key]), 0, 1, excuse, [key])
+            yield self.build(name_row(key, differing[key]), 0, 1, excuse, days[key])
         if others := keys[NAMED:]:
             names = dict.fromkeys(name for key in others for name in differing[key])
             scope = f"{counted(len(others), 'other row')}: {', '.join(names)}"
-            yield self._build(scope, 0, len(others), excuse, others)
+            on = [day for key in others for day in days[key]]
+            yield self.build(scope, 0, len(others), excuse, on)
 
-    def _build(
-        self, scope: str, here: int, there: int, excuse: str = "", keys: Sequence[Any] = ()
+    def build(
+        self,
+        scope: str,
+        here: int,
+        there: int,
+        excuse: str = "",
+        days: Iterable[date | None] = (),
     ) -> Comparison:
+        """
+        A comparison of numbers of rows.
+
+        Args:
+            days: The days that are read again to mend it.
+        """
         return Comparison(
             account_id=self.table.session.account_id,
             table=self.table.endpoint.name,
@@ -232,17 +261,13 @@ class _Builder:
             here=Decimal(here),
             there=Decimal(there),
             excuse=excuse,
-            slices=self._choose_slices(keys),
+            slices=self._choose_slices(frozenset(days)),
         )
 
-    def _choose_slices(self, keys: Sequence[Any]) -> tuple[Slice, ...]:
-        """What to read again for some rows: the days that they have on either side."""
-        column, root = self.table.endpoint.window, self.table.pair.root
-        if not keys:
+    def _choose_slices(self, days: Collection[date | None]) -> tuple[Slice, ...]:
+        if not days:
             return ()
-        if column is None:
-            return (Slice(root),)
-        rows = [side[key] for key in keys for side in (self.here, self.there)]
-        days: set[date | None] = {as_day(row.get(column)) for row in rows}
+        if self.table.endpoint.window is None:
+            return (Slice(self.table.pair.root),)
         windows = cover_days(days, self.table.copy.count_days(), self.table.page_rows)
         return tuple(map(Slice, windows))

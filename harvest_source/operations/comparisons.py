@@ -27,11 +27,16 @@ HALF_CENT: Final = Decimal("0.005")
 CHANGED: Final = "changed since the last sync"
 """The excuse of figures whose rows have changed: it may hide a wrong row."""
 
-UNDATED: Final = (
+_UNDATED: Final = (
     "Harvest may have changed this without a new updated_at (to read it again: "
-    "harvest-source verify --fix)"
+    "harvest-source verify {})"
 )
+UNDATED: Final = _UNDATED.format("--fix")
 """The excuse of values that the next sync does not update."""
+UNDATED_IN_LONG_TABLE: Final = _UNDATED.format("--all-values --fix")
+"""The same in a table whose values are compared only when asked for."""
+
+_DOUBTFUL: Final = frozenset({CHANGED, UNDATED, UNDATED_IN_LONG_TABLE})
 
 EXACT: Final = Context(prec=1000)
 """
@@ -106,7 +111,7 @@ class Comparison:
     @property
     def is_doubtful(self) -> bool:
         """Whether changed rows excuse the difference, and a wrong row may be among them."""
-        is_excused = self.state is State.INFORMATION and self.excuse in (CHANGED, UNDATED)
+        is_excused = self.state is State.INFORMATION and self.excuse in _DOUBTFUL
         return is_excused and bool(self.slices)
 
     @property

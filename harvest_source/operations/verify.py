@@ -48,6 +48,7 @@ def verify(
     pipeline: str = PIPELINE,
     account: int | Iterable[int | str] = (),
     exclude: Iterable[str] = (),
+    all_values: bool = False,
     fix: bool = False,
     max_deletes: str | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -63,6 +64,8 @@ def verify(
     Args:
         exclude: ``table.column`` names that syncs leave out, in addition to the configured ones:
             they are not compared, and mending leaves them out, too.
+        all_values: Compare every value of every row, also in tables of several pages: a request for
+            each page.
         fix: Read what differs again, remove what is gone, and compare again.
         max_deletes: Percentage of a table's rows that mending may remove; 20 % when None. Only with
             *fix*.
@@ -98,7 +101,7 @@ def verify(
         if fix:
             finish_pending_removals(workspace)
         account_ids = open_accounts(run)
-        comparison = TablesComparison(workspace, is_thorough=fix)
+        comparison = TablesComparison(workspace, is_thorough=fix, all_values=all_values)
         found = comparison.run()
         is_mended = False
         if fix:
@@ -117,6 +120,7 @@ def verify(
             run_log=log,
             requests=run.sessions.requests,
             mended=is_mended,
+            all_values=all_values,
             as_of=run.started_at,
             seconds=run.hooks.clock.monotonic() - run.started_s,
             target=target,

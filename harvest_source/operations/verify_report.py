@@ -33,6 +33,8 @@ class VerifyReport:
     seconds: float = 0
     target: Target | None = None
     """Where the tables are."""
+    all_values: bool = False
+    """Whether all values were compared, also in tables of several pages."""
 
     @property
     def checks(self) -> tuple[CheckSummary, ...]:
@@ -66,6 +68,11 @@ class VerifyReport:
         """0, 5 for a difference or an account without comparisons, or the gravest error's."""
         codes = {failure.error.exit_code for failure in self.run_log.failures}
         return choose_exit_code(codes | ({ExitCode.CHECK_FAILED} if self.differences else set()))
+
+    @property
+    def command_to_mend(self) -> str:
+        """The command that finds the same differences and mends them."""
+        return f"harvest-source verify{' --all-values' if self.all_values else ''} --fix"
 
     def count_states(self) -> dict[str, int]:
         """How many comparisons have each state."""

@@ -25,6 +25,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--deletes": {"deletes": True},
     "--verify": {"verify": True, "fix": False},
     "--verify-fix": {"verify": True, "fix": True},
+    "--verify-all-values": {"verify": True, "all_values": True},
 }
 
 
@@ -105,8 +106,8 @@ def main() -> None:
 
     ``--destination=NAME`` before the tables selects a destination other than DuckDB. The last
     argument may be ``--full-refresh``, which loads everything again, ``--deletes``, which adds an
-    audit, or ``--verify`` or ``--verify-fix``, which verify instead. ``--later=HOURS`` as the first
-    argument moves the calendar.
+    audit, or ``--verify``, ``--verify-fix`` or ``--verify-all-values``, which verify instead.
+    ``--later=HOURS`` as the first argument moves the calendar.
     """
     tables, more, later = sys.argv[1:], dict[str, Any](), timedelta(0)
     if tables and tables[0].startswith("--later="):

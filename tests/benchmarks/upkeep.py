@@ -102,6 +102,10 @@ class Story:
         """A verification that finds nothing."""
         return self.run("verify", "--verify")
 
+    def values(self) -> Line:
+        """A verification of all values that finds nothing."""
+        return self.run("verify --all-values", "--verify-all-values")
+
     def fix(self) -> Line:
         """A verification that repairs wrong rows."""
         before = self.store.sum_hours()
@@ -136,6 +140,7 @@ KINDS: Final = (
     "changed",
     "deleted",
     "verify",
+    "values",
     "fix",
     "audit",
     "edit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -71,6 +72,8 @@ def test_each_check_has_a_line_with_its_differences_below(capsys: Capture, scree
     captured = capsys.readouterr()
     assert captured.out == EXPECTED
     assert captured.err == "warning: To reread what differs: harvest-source verify --fix\n"
+    show_verify(Console(), replace(report(*DIFFERENT), all_values=True))
+    assert "harvest-source verify --all-values --fix\n" in capsys.readouterr().err
 
 
 def test_names_cannot_send_commands_to_the_terminal(capsys: Capture) -> None:

@@ -60,7 +60,10 @@ def forget(*mended: Comparison) -> tuple[set[Place], dict[Place, list[DateWindow
     for name in TABLES:
         comparison._found[name, 1] = [compared(name, "rows"), compared(name, "ids")]
     comparison.forget(mended)
-    ids = {place: list(windows) for place, (_, windows) in comparison._ids.items()}
+    earlier = {(name, 1): comparison._earlier.find((name, 1)) for name in TABLES}
+    ids = {
+        place: sorted(each.windows, key=str) for place, each in earlier.items() if each.comparisons
+    }
     return set(comparison._found), ids
 
 
@@ -99,7 +102,20 @@ def test_only_the_ids_that_were_wrong_are_compared_again() -> None:
     days = [compared("time_entries", "ids", window=each) for each in (NEW_YEAR, MARCH)]
     years = [compared("time_entries", "rows", window=each) for each in (OF_MARCH, BEFORE)]
     _, ids = forget(*years, *days, compared("time_entries", "rows"))
-    assert ids == {("time_entries", 1): [NEW_YEAR, MARCH, BEFORE]}
+    assert ids == {("time_entries", 1): [BEFORE, NEW_YEAR, MARCH]}
+
+
+def test_values_are_compared_again_in_the_windows_of_all_rounds() -> None:
+    """What a later round does not mend in an earlier window is found again."""
+    comparison = TablesComparison(cast("Workspace", None), all_values=True)
+    place = ("time_entries", 1)
+    for window in (MARCH, BEFORE):
+        comparison._found[place] = [compared("time_entries", "values", window=window)]
+        comparison.forget([compared("time_entries", "values", window=window)])
+    assert set(comparison._earlier.find(place).windows) == {MARCH, BEFORE}
+    comparison._found[place] = [compared("time_entries", "values")]
+    comparison.forget([compared("time_entries", "hours", window=OF_MARCH)])
+    assert not comparison._earlier.find(place).windows
 
 
 def test_other_accounts_are_not_compared_again() -> None:
