@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +36,7 @@ Found by damaging each file (``tests/integration/test_healing.py``); dlt has no 
 """
 
 
+_PRIVATE: Final = 0o700
 _DATABASE: Final = "duckdb_database"
 """The key in dlt's state that holds the path of a DuckDB file."""
 
@@ -184,17 +188,24 @@ def find_last_pipeline(client: JobClient, schema: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def make_private(folder: Path) -> None:
+    """Let only its owner enter the working folder at *folder*: its packages hold rows."""
+    with suppress(OSError):  # Some file systems have no permissions.
+        folder.chmod(_PRIVATE)
+
+
 class StatefulPipeline(dlt.Pipeline):
     """
-    dlt's pipeline, but it restores the newest state and schemas, and may have any name.
+    dlt's pipeline, but it restores the newest state and schemas, may have any name, and its working
+    folder is private.
 
     dlt 1.31 takes the state of the load with the highest id, and the schema that was stored last.
     Both are timestamps: if two machines load in turn, the one whose clock is ahead would hide what
     the other has loaded since. This class takes the highest number of each. Also, a client
     requested before the first load gets a schema with the pipeline's name, but ``my-pipe``,
     ``2026`` and names of more than 64 letters are invalid schema names. ``_impl_cls`` of
-    ``dlt.pipeline`` and the methods are internal. Without them: what dlt restores, and only letters
-    in names.
+    ``dlt.pipeline`` and the methods are internal. Without them: what dlt restores, only letters in
+    names, and a folder that is made private after dlt has opened it.
     """
 
     _known: tuple[tuple[int, int, int], Any] | None = None
@@ -203,6 +214,22 @@ class StatefulPipeline(dlt.Pipeline):
     def _configure(self, *given: Any, **named: Any) -> None:
         super()._configure(*given, **named)
         read_schemas_once(self)
+
+    def _create_pipeline(self) -> None:
+        """
+        Create the working folder, in which nothing is yet, for its owner alone.
+
+        dlt removes and creates it again whenever it starts anew. A folder that is there passes on
+        its permissions, if it can pass on its group too.
+        """
+        folder = Path(self.working_dir)
+        before = folder.stat() if folder.is_dir() else None
+        super()._create_pipeline()
+        make_private(folder)
+        if before is not None and os.name == "posix":
+            with suppress(OSError):  # The user is not a member of the group.
+                os.chown(folder, -1, before.st_gid)
+                folder.chmod(stat.S_IMODE(before.st_mode))
 
     def _get_schema_or_create(self, schema_name: str | None = None) -> dlt.Schema:
         if schema_name or self.default_schema_name:

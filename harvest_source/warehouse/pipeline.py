@@ -8,7 +8,6 @@ two differ the destination is right: the folder may be an old copy, or another m
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -24,21 +23,26 @@ from harvest_source.dlt_internals import (
     drop_staging,
     find_destination,
     find_pipelines_folder,
+    make_private,
     prune_loaded_packages,
     read_state,
     read_state_number,
     remember_database,
-    supports_merge,
 )
-from harvest_source.errors import BusyError, ConfigError, DestinationError, counted
+from harvest_source.errors import BusyError, DestinationError, counted
 from harvest_source.load.state import own_state
 from harvest_source.memory import release_memory, release_memory_if_scarce
+from harvest_source.warehouse.destination import build_destination
 from harvest_source.warehouse.failures import build_settings_error, is_temporary
 from harvest_source.warehouse.settings_checks import check_pipeline, check_settings
 from harvest_source.warehouse.stored_state import is_known, read_local, read_stored
-from harvest_source.warehouse.table_format import choose_table_format
 from harvest_source.warehouse.target import Target
-from harvest_source.warehouse.working_folder import find_folder
+from harvest_source.warehouse.working_folder import (
+    empty_folder,
+    explain_unusable,
+    find_folder,
+    protect_folder,
+)
 
 UNTOUCHED: Final = "Nothing was read and nothing changed."
 
@@ -51,7 +55,6 @@ _SETTLED: Final = "harvest_source_settled"
 """Number of the state whose load needs no more follow-up."""
 _IDENTITY: Final = "harvest_source_warehouse"
 _ATTACHED: Final = "harvest_source_attached"
-_MERGE: Final = "delete-insert"
 
 
 class PipelineFolder:
@@ -266,10 +269,11 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
     """
     check_settings(target)
     destination = build_destination(target)
+    protect_folder(target)
     try:
         pipeline = _attach_if_whole(target, destination)
         if pipeline is None:
-            shutil.rmtree(find_folder(target) / target.pipeline)
+            empty_folder(target)
             on_warning(
                 "dlt's working folder was damaged, perhaps by a full disk. It is rebuilt from the "
                 "destination."
@@ -321,34 +325,6 @@ def _attach(target: Target, destination: Any) -> dlt.Pipeline:
     return pipeline
 
 
-def build_destination(target: Target) -> Any:
-    """
-    Build dlt's destination for *target*.
-
-    Raises:
-        ConfigError: dlt has no such destination, or it cannot merge.
-    """
-    if target.database is not None:
-        # dlt would resolve a relative path in the folder where its pipeline was first run.
-        return build_duckdb(str(target.database.absolute()), read_only=target.only_reads)
-    if (found := find_destination(target.destination)) is None:
-        msg = (
-            f"There is no dlt destination {target.destination[:80]!r}. The default is duckdb; "
-            "others are named as dlt names them: postgres, bigquery, snowflake, ... "
-            "See docs/destinations.md"
-        )
-        raise ConfigError(msg)
-    choose_table_format(found, target)
-    if not supports_merge(found, _MERGE):
-        msg = (
-            f"Destination {target.destination[:80]} cannot replace rows: dlt would append each one "
-            "again whenever it is read. Sync to a database (duckdb is the default), or write files "
-            "from Python, where you say how: pipeline.run(harvest(), ...)."
-        )
-        raise ConfigError(msg)
-    return found
-
-
 def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
     """
     Attach to the pipeline of an existing warehouse, for reading; None if it loaded nothing there.
@@ -361,6 +337,7 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
 
     Raises:
         ConfigError: The destination lacks settings.
+        DestinationError: The working folder cannot be used; it may be another user's.
     """
     destination = find_destination(target.destination)
     if target.database is not None:
@@ -378,6 +355,10 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
         return None
     except ConfigurationException as error:
         raise build_settings_error(target, error) from error
+    except OSError as error:
+        raise DestinationError(explain_unusable(error)) from error
+    if is_new:
+        make_private(folder / target.pipeline)
     if target.database is not None and (is_new or read_local(pipeline, _ATTACHED)):
         pipeline.set_local_state_val(_ATTACHED, True)
         remember_database(pipeline, str(target.database.absolute()))
@@ -391,7 +372,7 @@ def read_identity(pipeline: str) -> Target | None:
     try:
         known = dlt.attach(pipeline, pipelines_dir=str(find_pipelines_folder()))
         destination, _, rest = read_local(known, _IDENTITY).partition("|")
-    except (CannotRestorePipelineException, AttributeError, *FOLDER_ERRORS):
-        return None  # The folder is one of plain dlt, or damaged.
+    except (CannotRestorePipelineException, AttributeError, OSError, *FOLDER_ERRORS):
+        return None  # The folder is one of plain dlt, another user's, or damaged.
     place, _, dataset = rest.rpartition("|")
     return Target(destination, Path(place) if place else None, dataset, pipeline)

@@ -19,8 +19,8 @@ import dlt
 
 from harvest_source.dlt_internals import drop_dataset
 from harvest_source.sql.conditions import EVERY_ROW, Equals
+from harvest_source.warehouse.destination import build_destination
 from harvest_source.warehouse.failures import as_destination_error
-from harvest_source.warehouse.pipeline import build_destination
 from harvest_source.warehouse.sql import Row, Sql
 from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.writers import open_sql

@@ -5,10 +5,17 @@ dlt names a working folder after the pipeline alone, and nearly all pipelines ar
 The first warehouse of a pipeline name gets dlt's own folder, where dlt's tools find it. A file
 beside it records which warehouse that is. Every other warehouse gets its own folder, so that syncs
 into two warehouses neither wait for each other nor empty each other's folder.
+
+Working folders hold packages of rows. Only their owner may enter one that this package creates,
+whatever the umask and the destination; :func:`protect_folder` says what becomes of an earlier one.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +60,65 @@ def find_folder(target: Target) -> Path:
     if known in ("", target.identity):
         return find_pipelines_folder()
     return find_pipelines_folder().parent / _OTHERS / target.short_name
+
+
+def protect_folder(target: Target) -> None:
+    """
+    Take from other users their access to a working folder with rows that they may not read.
+
+    Earlier versions created it with the permissions of the umask, and so does plain dlt.
+    :func:`choose_mode` has the rule. A folder that belongs to another user stays as it is.
+    """
+    if os.name != "posix":
+        return
+    folder = find_folder(target) / target.pipeline
+    with suppress(OSError):  # There is no folder yet, or its owner decides.
+        found = stat.S_IMODE(folder.stat().st_mode)
+        if (mode := choose_mode(found, is_open=_is_open(target))) != found:
+            folder.chmod(mode)
+
+
+def choose_mode(found: int, *, is_open: bool) -> int:
+    """
+    The permissions of a working folder that was found with those of *found*.
+
+    If all users may read the warehouse, the folder stays as it is. Otherwise only its owner and
+    its group have access, and the group only if it had more than all other users: then it was
+    given that, for a team that shares the folder. 0755, as the umask 022 makes it, becomes 0700;
+    0775 becomes 0770; 0750 and 0770 stay.
+
+    Args:
+        is_open: Whether all users may read the warehouse.
+    """
+    if is_open or not found & stat.S_IRWXO:
+        return found
+    group, others = (found & stat.S_IRWXG) >> 3, found & stat.S_IRWXO
+    gone = stat.S_IRWXO if group & ~others else stat.S_IRWXO | stat.S_IRWXG
+    return found & ~gone
+
+
+def _is_open(target: Target) -> bool:
+    """Whether the warehouse is a file that all users may read."""
+    if target.database is None:
+        return False
+    try:
+        return bool(target.database.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False  # A new file is private.
+
+
+def empty_folder(target: Target) -> None:
+    """
+    Remove the content of the working folder. It keeps its permissions and its group.
+
+    Raises:
+        OSError: Something in it cannot be removed.
+    """
+    for each in (find_folder(target) / target.pipeline).iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
 
 
 def explain_unusable(error: Exception) -> str:
