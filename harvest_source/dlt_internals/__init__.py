@@ -30,7 +30,6 @@ from harvest_source.dlt_internals.destinations import (
 from harvest_source.dlt_internals.duckdb_client import (
     NamingDuckDB,
     build_duckdb,
-    create_duckdb_file,
     find_catalog_name,
     is_ambiguous,
     use_naming_duckdb,
@@ -50,6 +49,11 @@ from harvest_source.dlt_internals.open_tables import (
     find_row_key,
     find_table_format,
     is_open_tables,
+)
+from harvest_source.dlt_internals.private_files import (
+    copy_permissions,
+    create_duckdb_file,
+    create_duckdb_log,
 )
 from harvest_source.dlt_internals.renaming import (
     find_stored_columns,
@@ -126,7 +130,9 @@ __all__ = [
     "build_load_id",
     "compute_tables",
     "contract_allows_table",
+    "copy_permissions",
     "create_duckdb_file",
+    "create_duckdb_log",
     "create_tables",
     "create_unrecorded",
     "defer_requests",

@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 from dlt.common.schema.utils import get_columns_names_with_prop, get_nested_tables
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
+from harvest_source.dlt_internals.private_files import create_duckdb_log
 from harvest_source.sql.duckdb_copy import (
     DUCKDB_READ_LOG_LIMIT,
     DUCKDB_SET_LOG_LIMIT,
@@ -184,6 +185,7 @@ def bypassing_log(connection: Any, database: str) -> Iterator[None]:
     try:
         yield
     finally:
+        create_duckdb_log(Path(database))  # DuckDB has removed it; other jobs go on writing.
         with _LOCK:
             jobs, before = _PAST_LOG.pop(database)
             if jobs > 1:

@@ -12,6 +12,7 @@ import dlt
 from dlt.common.schema.utils import get_root_table, has_table_seen_data
 
 from harvest_source.dlt_internals.direct_copy import build_copy_job
+from harvest_source.dlt_internals.private_files import create_duckdb_file, create_duckdb_log
 
 _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
 
@@ -43,27 +44,6 @@ def find_catalog_name(path: str) -> str:
 def is_ambiguous(catalog: str, dataset: str) -> bool:
     """Whether DuckDB cannot decide if ``dataset`` in ``dataset.table`` is a catalog or a schema."""
     return dataset.lower() in {catalog.lower(), "system", "temp"}
-
-
-def create_duckdb_file(path: Path) -> None:
-    """
-    Create a DuckDB file that every DuckDB from 1.0 on can read, unless the file exists.
-
-    DuckDB 2 creates files that 1.x refuses. A file keeps its storage version when other versions of
-    the library write to it; dlt 1.31 has no setting for the version.
-
-    Only the file's owner may read it, since rows hold salaries and rates. The permissions of an
-    existing file are not changed.
-
-    Raises:
-        duckdb.Error: The file cannot be created.
-    """
-    import duckdb
-
-    if not path.exists():
-        settings: Any = {"storage_compatibility_version": "v1.0.0"}
-        duckdb.connect(str(path), config=settings).close()
-        path.chmod(0o600)
 
 
 class NamingDuckDB(dlt.destinations.duckdb):
@@ -170,11 +150,29 @@ def _build_duckdb_client() -> Any:
     class SqlClient(DuckDbSqlClient):
         cursor_impl = build_cursor()
 
+        @property
+        def _file(self) -> Path | None:
+            """The file that this client may write."""
+            if self.credentials.external_conn() is not None or self.credentials.read_only:
+                return None
+            return Path(str(self.credentials.database))
+
         def open_connection(self) -> Any:
             """Create the file first: one that dlt creates could not be opened by old clients."""
-            if self.credentials.external_conn() is None and not self.credentials.read_only:
-                create_duckdb_file(Path(str(self.credentials.database)))
-            return super().open_connection()
+            if self._file is not None:
+                create_duckdb_file(self._file)
+            opened = super().open_connection()
+            self._create_log()
+            return opened
+
+        def begin_transaction(self) -> Any:
+            """Create the log first: a copy into the table may have ended the last one."""
+            self._create_log()
+            return super().begin_transaction()
+
+        def _create_log(self) -> None:
+            if self._file is not None:
+                create_duckdb_log(self._file)
 
         def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:  # noqa: ARG002
             """The file's catalog if the dataset alone would be ambiguous, else None."""

@@ -15,6 +15,7 @@ from typing import Final
 
 import duckdb
 
+from harvest_source.dlt_internals import copy_permissions, create_duckdb_log
 from harvest_source.sql.statements import DUCKDB_CHECKPOINT, DUCKDB_KEEP_LOG
 
 _LEFT_BYTES: Final = 1 << 16
@@ -98,16 +99,20 @@ class DuckDBLog:
         file = self.path.stat() if self.path.exists() else None
         return self.read_bytes(), *((file.st_mtime_ns, file.st_size) if file else ())
 
+    def create(self) -> None:
+        """Create the log with the file's permissions, if there is none, while the file is open."""
+        create_duckdb_log(self.path)
+
     def protect(self) -> None:
         """
-        Give the log the file's permissions: DuckDB creates it with those of the umask.
+        Give the log the file's permissions and group: DuckDB creates it with those of the process.
 
         DuckDB goes on writing the log of a run that ended early, and leaves beside it what it had
         begun to write into the file.
         """
         for log in self._find(*_PARTS):
             with suppress(OSError):  # Another user's log: its permissions and rows are unchanged.
-                log.chmod(self.path.stat().st_mode & 0o777)
+                copy_permissions(log, self.path.stat())
 
     def _find(self, *parts: str) -> list[Path]:
         """The log is beside the target of a symbolic link; of older DuckDB, beside the link."""

@@ -141,6 +141,7 @@ def shrink(file: DuckDBFile, dataset: str) -> int:
             fruitless, last = 0 if is_fruitful else fruitless + 1, space
             chosen = _choose(space, connection, dataset) if fruitless < _FRUITLESS else []
             for groups in join_groups(chosen):
+                file.log.create()
                 _move(connection, groups)
         if not chosen:
             break
