@@ -22,6 +22,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.load.exceptions import LoadClientJobException
 
 from harvest_source.dlt_internals.open_tables import OpenTables
+from harvest_source.dlt_internals.sqlite_client import PrivateSqlite
 from harvest_source.errors import find_cause
 from harvest_source.termination import build_interrupt
 
@@ -68,19 +69,24 @@ def find_destination(name: str) -> Any | None:
     """
     Find dlt's destination called *name*, its settings not resolved yet; None if there is none.
 
-    ``filesystem``, under whichever name, becomes our :class:`OpenTables`. Statements for PostgreSQL
-    are limited to 4 MB: dlt's have up to 32 MB, each held in memory three times. Without
-    ``from_reference``: pass the name to ``dlt.pipeline`` and catch its error.
+    ``filesystem``, under whichever name, becomes our :class:`OpenTables`, and ``sqlalchemy`` our
+    :class:`PrivateSqlite`. Statements for PostgreSQL are limited to 4 MB: dlt's have up to 32 MB,
+    each held in memory three times. Without ``from_reference``: pass the name to ``dlt.pipeline``
+    and catch its error.
     """
     try:
         found: Any = Destination.from_reference(name)
     except (UnknownDestinationModule, DestinationException, ImportError):
         return None
+    own: Any
     if type(found) is dlt.destinations.postgres:
         found.caps_params.setdefault("max_query_length", _STATEMENT)
-    if type(found) is not dlt.destinations.filesystem or found.is_hf:
+    if type(found) is dlt.destinations.sqlalchemy:
+        own = PrivateSqlite()
+    elif type(found) is dlt.destinations.filesystem and not found.is_hf:
+        own = OpenTables()
+    else:
         return found
-    own: Any = OpenTables()
     own.config_params = dict(found.config_params)
     own.caps_params = dict(found.caps_params)
     return own

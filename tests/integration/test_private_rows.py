@@ -75,7 +75,7 @@ def watching(folder: Path, *, by_all: bool = True) -> Iterator[set[str]]:
         watcher.join()
 
 
-@pytest.mark.parametrize("name", ["duckdb", "delta"])
+@pytest.mark.parametrize("name", ["duckdb", "sqlite", "delta"])
 def test_other_users_reach_no_row(tmp_path: Path, name: str) -> None:
     """
     Packages, the database and its log are private from their first byte on.

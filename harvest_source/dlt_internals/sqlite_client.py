@@ -1,0 +1,66 @@
+"""dlt's SQLAlchemy destination, whose SQLite files are private when they are new."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import dlt
+
+from harvest_source.dlt_internals.private_files import create_private_file
+
+_SQLALCHEMY: Final = "dlt.destinations.sqlalchemy"
+_SQLITE: Final = "sqlite"
+
+
+class PrivateSqlite(dlt.destinations.sqlalchemy):
+    """
+    dlt's SQLAlchemy destination with our own client; other databases than SQLite are not affected.
+
+    SQLite creates files with the permissions of the umask, and its journals with those of the file.
+    dlt keeps each dataset in a file of its own, and its staging dataset in a new one for each load.
+    When dlt's client classes move: dlt's own destination, and the umask decides.
+    """
+
+    @property
+    def client_class(self) -> Any:
+        """The client's class, imported when dlt asks for it."""
+        return _build_client()
+
+    @property
+    def destination_type(self) -> str:
+        """dlt's own, so that ``dlt.attach`` and dlt's command line need not know this class."""
+        return _SQLALCHEMY
+
+
+@cache
+def _build_client() -> Any:
+    from dlt.destinations.impl.sqlalchemy.db_api_client import SqlalchemyClient
+    from dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client import SqlalchemyJobClient
+
+    class SqlClient(SqlalchemyClient):
+        def open_connection(self) -> Any:
+            """Create the database's own file first."""
+            if self.credentials.get_backend_name() == _SQLITE:
+                self._create_file(str(self.credentials.database))
+            return super().open_connection()
+
+        def _sqlite_create_dataset(self, dataset_name: str) -> None:
+            if dataset_name != "main":
+                self._create_file(self._sqlite_dataset_filename(dataset_name))
+            super()._sqlite_create_dataset(dataset_name)
+
+        def _create_file(self, name: str) -> None:
+            if not self._sqlite_is_memory_db() and not name.startswith("file:"):  # An address.
+                create_private_file(Path(name))
+
+    class Client(SqlalchemyJobClient):
+        def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
+            super().__init__(schema, config, capabilities)
+            made = self.sql_client
+            self.sql_client = SqlClient(
+                made.dataset_name, made.staging_dataset_name, config.credentials, capabilities
+            )
+
+    return Client
