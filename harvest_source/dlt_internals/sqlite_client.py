@@ -28,6 +28,20 @@ class PrivateSqlite(dlt.destinations.sqlalchemy):
         """The client's class, imported when dlt asks for it."""
         return _build_client()
 
+    @classmethod
+    def adjust_capabilities(cls, caps: Any, config: Any, naming: Any) -> Any:
+        """
+        Load one table at a time into SQLite, where one connection can write at a time.
+
+        dlt loads twenty tables in parallel. SQLite refuses at once ("database is locked") a
+        transaction that first read what another connection has changed since, so one load in three
+        of changed rows failed.
+        """
+        adjusted = super().adjust_capabilities(caps, config, naming)
+        if config.get_backend_name() == _SQLITE:
+            adjusted.max_parallel_load_jobs = 1
+        return adjusted
+
     @property
     def destination_type(self) -> str:
         """dlt's own, so that ``dlt.attach`` and dlt's command line need not know this class."""

@@ -1,4 +1,4 @@
-"""Files of SQLite are private when they are new."""
+"""Files of SQLite are private when they are new, and loaded by one connection at a time."""
 
 from __future__ import annotations
 
@@ -51,3 +51,16 @@ def test_new_files_are_private(tmp_path: Path) -> None:
     assert set(found.values()) == {0o600}
     with pipeline.sql_client() as client:
         assert client.execute_sql("SELECT id FROM t") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("address", "jobs"), [("sqlite:///a.db", 1), ("mysql+pymysql://a:b@localhost/c", None)]
+)
+def test_only_sqlite_loads_one_table_at_a_time(address: str, jobs: int | None) -> None:
+    """Two of its connections that write at the same time make a load fail."""
+    if jobs is None:
+        pytest.importorskip("pymysql")
+    destination: Any = find_destination("sqlalchemy")
+    destination.config_params["credentials"] = address
+    config = destination.configuration(destination.spec(), accept_partial=True)
+    assert destination.capabilities(config).max_parallel_load_jobs == jobs
