@@ -54,6 +54,7 @@ from harvest_source.dlt_internals.private_files import (
     copy_permissions,
     create_duckdb_file,
     create_duckdb_log,
+    create_private_file,
 )
 from harvest_source.dlt_internals.renaming import (
     find_stored_columns,
@@ -133,6 +134,7 @@ __all__ = [
     "copy_permissions",
     "create_duckdb_file",
     "create_duckdb_log",
+    "create_private_file",
     "create_tables",
     "create_unrecorded",
     "defer_requests",

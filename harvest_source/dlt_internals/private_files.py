@@ -77,14 +77,17 @@ def create_duckdb_log(database: Path) -> None:
             copy_permissions(log, found)
 
 
-def copy_permissions(path: Path, like: os.stat_result) -> None:
+def copy_permissions(path: Path, like: os.stat_result, *, only: int = 0o777) -> None:
     """
     Give the file at *path* the permissions that *like* has, and the group if these are for it.
+
+    Args:
+        only: The permissions that are copied.
 
     Raises:
         OSError: It is another user's file.
     """
-    mode = stat.S_IMODE(like.st_mode) & 0o777
+    mode = stat.S_IMODE(like.st_mode) & only
     if mode & stat.S_IRWXG and path.stat().st_gid != like.st_gid:
         try:
             os.chown(path, -1, like.st_gid)

@@ -16,6 +16,7 @@ from typing import Final
 
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DESTINATION_WAIT_S
+from harvest_source.dlt_internals import copy_permissions, create_private_file
 from harvest_source.errors import ConfigError, DestinationError, printable
 from harvest_source.sql.statements import DUCKDB_CHECKPOINT
 from harvest_source.warehouse.duckdb_file import DuckDBFile
@@ -65,6 +66,8 @@ def publish(target: Target, path: Path, clock: Clock | None = None) -> Published
     """
     Put a read-only copy of the warehouse at *path*, atomically.
 
+    All users may read a new copy; one that replaces another is for those who could read that one.
+
     Raises:
         DestinationError: The file is in use, or the copy cannot be written. What was at *path* is
             unchanged.
@@ -76,7 +79,7 @@ def publish(target: Target, path: Path, clock: Clock | None = None) -> Published
     with file.open(_KEPT) as connection:
         connection.execute(DUCKDB_CHECKPOINT)
         try:
-            _copy(target.database, draft)
+            _copy(target.database, draft, path)
             _put(draft, path)
         except OSError as error:
             msg = f"The copy for readers cannot be written to {path}: {printable(error)}. {_KEPT}"
@@ -86,13 +89,19 @@ def publish(target: Target, path: Path, clock: Clock | None = None) -> Published
     return Published(path, path.stat().st_size)
 
 
-def _copy(database: Path, draft: Path) -> None:
+def _copy(database: Path, draft: Path, path: Path) -> None:
+    """Copy into *draft*, which others may read only once it has the permissions for *path*."""
     _make_folders(draft.parent)
+    draft.unlink(missing_ok=True)
+    create_private_file(draft)
     with database.open("rb") as source, draft.open("wb") as copy:
         shutil.copyfileobj(source, copy, 1 << 20)
         copy.flush()
         os.fsync(copy.fileno())
-    draft.chmod(_READ_ONLY)
+    if path.exists():
+        copy_permissions(draft, path.stat(), only=_READ_ONLY)
+    else:
+        draft.chmod(_READ_ONLY)
 
 
 def _make_folders(folder: Path) -> None:

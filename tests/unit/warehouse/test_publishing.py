@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import pytest
@@ -55,6 +57,42 @@ def test_new_folders_of_a_copy_are_for_readers(target: Target, tmp_path: Path) -
         os.umask(before)
     folders = (place.parent, place.parent.parent)
     assert [stat.S_IMODE(each.stat().st_mode) for each in folders] == [0o755, 0o755]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
+@pytest.mark.parametrize("mode", [0o440, 0o400, 0o444])
+def test_a_copy_is_for_those_who_could_read_the_last_one(
+    target: Target, tmp_path: Path, mode: int
+) -> None:
+    """A copy that was taken from other users stays so; the group of readers is kept, too."""
+    place = tmp_path / "readers.duckdb"
+    publish(target, place)
+    place.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(place, -1, 54321)
+    before = place.stat()
+    assert target.database is not None
+    write(target.database, 2)
+    publish(target, place)
+    after = place.stat()
+    assert (read(place), stat.S_IMODE(after.st_mode)) == ([1, 2], mode)
+    if mode & stat.S_IRGRP:
+        assert after.st_gid == before.st_gid
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
+def test_others_cannot_read_a_copy_that_is_being_written(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy may be meant for some users only."""
+    seen = list[int]()
+
+    def copy(_: IO[bytes], draft: IO[bytes], __: int) -> None:
+        seen.append(stat.S_IMODE(os.fstat(draft.fileno()).st_mode))
+
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
+    publish(target, tmp_path / "readers.duckdb")
+    assert seen == [0o600]
 
 
 def test_a_reader_keeps_the_copy_that_it_has_open(target: Target, tmp_path: Path) -> None:
