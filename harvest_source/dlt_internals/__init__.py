@@ -51,10 +51,8 @@ from harvest_source.dlt_internals.open_tables import (
     is_open_tables,
 )
 from harvest_source.dlt_internals.private_files import (
-    copy_permissions,
     create_duckdb_file,
     create_duckdb_log,
-    create_private_file,
 )
 from harvest_source.dlt_internals.renaming import (
     find_stored_columns,
@@ -131,10 +129,8 @@ __all__ = [
     "build_load_id",
     "compute_tables",
     "contract_allows_table",
-    "copy_permissions",
     "create_duckdb_file",
     "create_duckdb_log",
-    "create_private_file",
     "create_tables",
     "create_unrecorded",
     "defer_requests",

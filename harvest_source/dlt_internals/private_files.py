@@ -1,33 +1,14 @@
-"""
-Files with rows, created for those who may read them before a database fills them.
-
-Databases create their files with the permissions of the umask, which in a Python process is the
-user's. A file that is there already keeps its own.
-"""
+"""DuckDB's file and log, created for those who may read them before DuckDB fills them."""
 
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-_PRIVATE: Final = 0o600
-
-
-def create_private_file(path: Path) -> bool:
-    """
-    Create an empty file at *path* that only its owner may read; False if that is not possible.
-
-    There may be a file already. The database that opens it next reports what is wrong.
-    """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE))
-    except OSError:
-        return False
-    return True
+from harvest_source.file_permissions import PRIVATE, copy_permissions, create_private_file
 
 
 def create_duckdb_file(path: Path) -> None:
@@ -56,11 +37,11 @@ def create_duckdb_file(path: Path) -> None:
     ):
         draft = Path(folder, place.name)
         duckdb.connect(str(draft), config=settings).close()
-        draft.chmod(_PRIVATE)
+        draft.chmod(PRIVATE)
         os.link(draft, place)  # Unlike a renaming, this replaces no file of another process.
     if not path.exists():  # DuckDB reports why, or the file system has no links.
         duckdb.connect(str(path), config=settings).close()
-        path.chmod(_PRIVATE)
+        path.chmod(PRIVATE)
 
 
 def create_duckdb_log(database: Path) -> None:
@@ -75,22 +56,3 @@ def create_duckdb_log(database: Path) -> None:
         log = Path(f"{database.resolve()}.wal")
         if create_private_file(log):
             copy_permissions(log, found)
-
-
-def copy_permissions(path: Path, like: os.stat_result, *, only: int = 0o777) -> None:
-    """
-    Give the file at *path* the permissions that *like* has, and the group if these are for it.
-
-    Args:
-        only: The permissions that are copied.
-
-    Raises:
-        OSError: It is another user's file.
-    """
-    mode = stat.S_IMODE(like.st_mode) & only
-    if mode & stat.S_IRWXG and path.stat().st_gid != like.st_gid:
-        try:
-            os.chown(path, -1, like.st_gid)
-        except OSError:  # The user is not a member of that group, and may be of one with others.
-            mode &= ~stat.S_IRWXG
-    path.chmod(mode)

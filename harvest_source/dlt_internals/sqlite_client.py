@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import dlt
 
-from harvest_source.dlt_internals.private_files import create_private_file
+from harvest_source.file_permissions import create_private_file
 
 _SQLALCHEMY: Final = "dlt.destinations.sqlalchemy"
 _SQLITE: Final = "sqlite"

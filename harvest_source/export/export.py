@@ -20,6 +20,7 @@ from harvest_source.export.excel_files import LONGEST_TEXT, MOST_ROWS, write_exc
 from harvest_source.export.fitting import DoesNotFitError
 from harvest_source.export.tables import Tables, open_tables
 from harvest_source.export.text_files import write_csv, write_parquet
+from harvest_source.file_permissions import create_draft
 from harvest_source.warehouse.target import Target, build_target
 
 Writer: TypeAlias = Callable[..., int]
@@ -152,8 +153,13 @@ def _warn_of_cuts(name: str, count: int) -> str:
 
 
 def _write(path: Path, tables: Tables, name: str, writer: Writer) -> int:
-    """Write one file under a temporary name, so that an earlier one is replaced only at the end."""
+    """
+    Write one file under a temporary name, so that an earlier one is replaced only at the end.
+
+    The file is for those who could read the earlier one.
+    """
     part = path.with_name(f"{path.name}.part")
+    create_draft(part, path)
     try:
         rows = writer(part, tables.iter_batches(name))
         part.replace(path)

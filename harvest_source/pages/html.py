@@ -10,6 +10,7 @@ from typing import Final
 from harvest_source._version import __version__
 from harvest_source.ask.shown_text import clean
 from harvest_source.errors import ConfigError
+from harvest_source.file_permissions import create_draft
 
 _STYLE: Final = Path(__file__).with_name("style.css")
 
@@ -51,10 +52,13 @@ def write_page(path: Path, text: str) -> None:
     """
     Write a page; an earlier one is replaced only when the new one is complete.
 
+    The page is for those who could read the earlier one.
+
     Raises:
         ConfigError: The file cannot be written.
     """
     part = path.with_name(f"{path.name}.part")
+    create_draft(part, path)
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)

@@ -15,7 +15,8 @@ from typing import Final
 
 import duckdb
 
-from harvest_source.dlt_internals import copy_permissions, create_duckdb_log
+from harvest_source.dlt_internals import create_duckdb_log
+from harvest_source.file_permissions import copy_permissions
 from harvest_source.sql.statements import DUCKDB_CHECKPOINT, DUCKDB_KEEP_LOG
 
 _LEFT_BYTES: Final = 1 << 16

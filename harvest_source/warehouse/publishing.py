@@ -16,8 +16,8 @@ from typing import Final
 
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DESTINATION_WAIT_S
-from harvest_source.dlt_internals import copy_permissions, create_private_file
 from harvest_source.errors import ConfigError, DestinationError, printable
+from harvest_source.file_permissions import copy_permissions, create_private_file
 from harvest_source.sql.statements import DUCKDB_CHECKPOINT
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.target import Target
