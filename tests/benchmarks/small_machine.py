@@ -46,6 +46,7 @@ ORDER: Final = (
     "audit",
     "refresh",
     "verify",
+    "values",
     "fix",
 )
 """Kinds of runs, in the order in which they follow each other."""
