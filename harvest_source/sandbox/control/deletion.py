@@ -13,8 +13,16 @@ from harvest_source.sandbox.data.records.billing import locked_reason
 from harvest_source.sandbox.data.values import Record, epoch, iso
 from harvest_source.sandbox.endpoints import CHILDREN, ENDPOINTS
 
-TRACKED = {"users": "user_id", "tasks": "task_id"}
-"""Tables whose records cannot be deleted while time is tracked on them, and the filter for it."""
+TRACKED = {
+    "users": ("user",),
+    "tasks": ("task",),
+    "user_assignments": ("project", "user"),
+    "task_assignments": ("project", "task"),
+}
+"""
+Tables whose records cannot be deleted while time is tracked on them, and what the entries and
+expenses on them quote: the record itself, or what an assignment joins.
+"""
 
 
 def delete(
@@ -29,7 +37,8 @@ def delete(
 
     Raises:
         EditRefusedError: There is no such record, or it is a client with projects, invoices or
-            estimates, or a user or task with tracked time.
+            estimates; a user, a task or an assignment with tracked time; a user or an assignment of
+            one with expenses; or an invoice item category that is in use.
     """
     record = find(account, table, record_id)
     at = iso(epoch(now))
@@ -61,9 +70,27 @@ def _check_free(account: Account, table: str, record_id: int) -> None:
         ):
             msg = f"Client {record_id} has projects, invoices or estimates"
             raise EditRefusedError(msg)
-    name = TRACKED.get(table)
-    if name and account.listing("time_entries", Query(fields=((name, record_id),))).total:
-        msg = f"{table} {record_id} has tracked time"
+    record = find(account, table, record_id)
+    if table in TRACKED:
+        _check_untracked(account, table, record)
+    if record.get("use_as_service") or record.get("use_as_expense"):
+        msg = f"{table} {record_id} has a use: as service or as expense"
+        raise EditRefusedError(msg)
+
+
+def _check_untracked(account: Account, table: str, record: Record) -> None:
+    if table in ("users", "tasks"):
+        ids = [record["id"]]
+    else:
+        ids = [each for member in TRACKED[table] for each in quoted_ids(record, member)]
+    names = [f"{member}_id" for member in TRACKED[table]]
+    query = Query(fields=tuple(zip(names, ids, strict=True)))
+    if account.listing("time_entries", query).total:
+        msg = f"{table} {record['id']} has tracked time"
+        raise EditRefusedError(msg)
+    test = build_test(ENDPOINTS["expenses"], query)
+    if "user_id" in names and any(map(test, account.tables["expenses"].values())):
+        msg = f"{table} {record['id']} has expenses"
         raise EditRefusedError(msg)
 
 

@@ -105,6 +105,55 @@ def test_harvest_refuses_some_deletions(start: Start) -> None:
         server.edit("clients", 1, name="?")
 
 
+@pytest.mark.parametrize("member", ["user_assignment", "task_assignment"])
+def test_harvest_refuses_to_delete_assignments_with_time(start: Start, member: str) -> None:
+    """An assignment with time entries is deleted only by force."""
+    server = start(entries=300).server
+    held = next(row[member]["id"] for row in server.rows("time_entries") if row[member])
+    with pytest.raises(EditRefusedError, match="has tracked time"):
+        server.delete(f"{member}s", held)
+    server.delete(f"{member}s", held, force=True)
+
+
+@pytest.mark.parametrize("member", ["user", "user_assignment"])
+def test_harvest_refuses_to_delete_people_with_expenses(start: Start, member: str) -> None:
+    """A person, or a person's assignment, with expenses but without time stays."""
+    server = start(expenses=40).server
+    expense = next(row for row in server.rows("expenses") if row["user_assignment"])
+    for entry in server.rows("time_entries"):
+        if entry["user"] == expense["user"]:
+            server.delete("time_entries", entry["id"])
+    with pytest.raises(EditRefusedError, match="has expenses"):
+        server.delete(f"{member}s", expense[member]["id"])
+
+
+@pytest.mark.parametrize("use", ["use_as_service", "use_as_expense"])
+def test_harvest_refuses_to_delete_categories_in_use(start: Start, use: str) -> None:
+    """An invoice item category is deleted only once it has no use."""
+    server = start().server
+    used = next(row["id"] for row in server.rows("invoice_item_categories") if row[use])
+    with pytest.raises(EditRefusedError, match="has a use"):
+        server.delete("invoice_item_categories", used)
+    server.edit("invoice_item_categories", used, use_as_service=False, use_as_expense=False)
+    server.delete("invoice_item_categories", used)
+
+
+def test_unused_people_and_assignments_can_be_deleted(start: Start) -> None:
+    """New ones have neither time nor expenses, though others of the same project have."""
+    server = start(entries=300).server
+    project = server.rows("time_entries")[0]["project"]["id"]
+    person, task = server.create("users")["id"], server.create("tasks")["id"]
+    fields = {"project_id": project, "user_id": person}
+    made = server.create("user_assignments", **fields)["id"]
+    tasked = server.create("task_assignments", project_id=project, task_id=task)["id"]
+    for table, record_id in (
+        ("user_assignments", made), ("task_assignments", tasked), ("users", person),
+        ("tasks", task),
+    ):  # fmt: skip
+        server.delete(table, record_id)
+        assert server.row(table, record_id) is None
+
+
 def test_a_rename_shows_in_copies_without_touching_them(start: Start) -> None:
     """Nested names are those at read time; the rows that hold them keep their updated_at."""
     reader = start(entries=300)
