@@ -56,6 +56,11 @@ class Viewer:
     managed: frozenset[int] = frozenset()
 
     @property
+    def has_teammates(self) -> bool:
+        """Whether a manager looks after other people."""
+        return not self.team <= {self.user_id}
+
+    @property
     def hidden(self) -> frozenset[str]:
         """Keys left out of every record; inferred for lists (endpoints.yaml, may_be_absent)."""
         if self.role == "administrator":
@@ -94,9 +99,10 @@ def scope_of(table: str, viewer: Viewer) -> Scope | None:
     if table in GRANTED:
         return _granted(table, viewer)
     if table == "users":
-        return Scope(users=viewer.team)
+        return Scope(users=viewer.team) if viewer.has_teammates else None
     if table == "user_assignments":
-        return Scope(viewer.team, viewer.managed)
+        sees_any = viewer.has_teammates or viewer.managed
+        return Scope(viewer.team, viewer.managed) if sees_any else None
     return Scope(projects=viewer.managed) if viewer.managed else None
 
 

@@ -287,6 +287,23 @@ def test_a_manager_sees_team_and_managed_projects(shared: Reader, table: str) ->
     assert 0 < len(expected) < len(rows)
 
 
+def test_a_manager_without_team_and_projects_sees_no_people(start: Start) -> None:
+    """Users need teammates, user assignments teammates or managed projects; otherwise 403."""
+    reader = start(users=3)
+    token = reader.server.tokens["manager"]
+    me = reader.get("users/me", token=token).json()["id"]
+    own = [row for row in reader.server.rows("user_assignments") if row["user"]["id"] == me]
+    for row in own:
+        reader.server.edit("user_assignments", row["id"], is_project_manager=True)
+    assert allowed(reader, "manager") == MANAGER_SEES - {"users"}
+    other = next(row["id"] for row in reader.server.rows("users") if row["id"] != me)
+    assert reader.get(f"users/{other}/project_assignments", token=token).status_code == 403
+    assert reader.get(f"users/{me}/project_assignments", token=token).status_code == 200
+    for row in own:
+        reader.server.edit("user_assignments", row["id"], is_project_manager=False)
+    assert allowed(reader, "manager") == MEMBER_SEES
+
+
 def test_managed_projects_are_those_of_the_assignments(shared: Reader) -> None:
     """A manager manages the projects where the manager's own assignment says so."""
     me = shared.get("users/me", token=shared.server.tokens["manager"]).json()["id"]
