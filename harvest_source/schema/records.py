@@ -2,7 +2,7 @@
 Every record this package reads, column by column, in Harvest's own order.
 
 Source: Harvest's API v2 reference and what recordings of it show. A column marked "undocumented" is
-in the recordings only.
+not in the reference: recordings or other clients have it.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ CONTACT = record(
     text("fax", "Fax"),
     text(
         "invoice_recipient_status",
-        "How invoices are addressed to this contact; one of none, recipient, cc, bcc",
+        "How invoices are addressed to this contact; one of none, recipient, cc, bcc; undocumented",
     ),
     timestamp("created_at", "Creation time, UTC"),
     timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
@@ -334,7 +334,7 @@ INVOICE = record(
     money("tax_amount", "First tax, money"),
     decimal("tax2", "Second tax, percent"),
     money("tax2_amount", "Second tax, money"),
-    decimal("discount", "Discount percent"),
+    decimal("discount", "Discount percent; null for a flat discount (discount_amount)"),
     money("discount_amount", "Discount, money"),
     text("subject", "Subject"),
     text("notes", "Notes"),
@@ -461,7 +461,7 @@ USER_ASSIGNMENT = record(
 )
 
 COMPANY = record(
-    text("base_uri", "Https://<sub>.harvestapp.com"),
+    text("base_uri", "Web address of the account: https://<sub>.harvestapp.com"),
     text("full_domain", "Host of base_uri; best natural key of the singleton"),
     text("name", "Company name"),
     flag("is_active", "Account active"),
@@ -511,7 +511,9 @@ INVOICE_MESSAGE = record(
     flag("send_me_a_copy", "Copy to sender"),
     flag("thank_you", "Thank-you message"),
     text(
-        "event_type", "State change made by the message; one of close, draft, re-open, send, view"
+        "event_type",
+        "State change made by the message; one of close, draft, re-open, send, view; null for an "
+        "e-mail",
     ),
     flag("reminder", "Reminder message"),
     date("send_reminder_on", "Planned reminder date"),
@@ -656,9 +658,12 @@ REPORT_TIME_CLIENTS = record(
     decimal("billable_hours", "Billable rounded hours"),
     text(
         "currency",
-        "ISO code; one row per subject AND currency; null where the role may not see it",
+        "ISO code; one row per subject AND currency; an empty text where the role may not see it",
     ),
-    money("billable_amount", "Money; null where the role may not see it"),
+    money(
+        "billable_amount",
+        "Money, without that of fixed-fee projects; null where the role may not see it",
+    ),
 )
 
 REPORT_TIME_PROJECTS = record(
@@ -670,10 +675,16 @@ REPORT_TIME_PROJECTS = record(
     decimal("billable_hours", "Billable rounded hours"),
     text(
         "currency",
-        "ISO code; one row per subject AND currency; null where the role may not see it",
+        "ISO code; one row per subject AND currency; an empty text where the role may not see it",
     ),
-    money("billable_amount", "Money; null where the role may not see it"),
-    decimal("scheduled_hours", "Forecast hours; only with include_forecast; undocumented"),
+    money(
+        "billable_amount",
+        "Money, without that of fixed-fee projects; null where the role may not see it",
+    ),
+    decimal(
+        "scheduled_hours",
+        "Forecast hours; null, because no sync asks for them (include_forecast); undocumented",
+    ),
 )
 
 REPORT_TIME_TASKS = record(
@@ -683,9 +694,12 @@ REPORT_TIME_TASKS = record(
     decimal("billable_hours", "Billable rounded hours"),
     text(
         "currency",
-        "ISO code; one row per subject AND currency; null where the role may not see it",
+        "ISO code; one row per subject AND currency; an empty text where the role may not see it",
     ),
-    money("billable_amount", "Money; null where the role may not see it"),
+    money(
+        "billable_amount",
+        "Money, without that of fixed-fee projects; null where the role may not see it",
+    ),
 )
 
 REPORT_TIME_TEAM = record(
@@ -698,10 +712,16 @@ REPORT_TIME_TEAM = record(
     decimal("billable_hours", "Billable rounded hours"),
     text(
         "currency",
-        "ISO code; one row per subject AND currency; null where the role may not see it",
+        "ISO code; one row per subject AND currency; an empty text where the role may not see it",
     ),
-    money("billable_amount", "Money; null where the role may not see it"),
-    decimal("scheduled_hours", "Forecast hours; only with include_forecast; undocumented"),
+    money(
+        "billable_amount",
+        "Money, without that of fixed-fee projects; null where the role may not see it",
+    ),
+    decimal(
+        "scheduled_hours",
+        "Forecast hours; null, because no sync asks for them (include_forecast); undocumented",
+    ),
 )
 
 REPORT_UNINVOICED = record(
@@ -713,7 +733,11 @@ REPORT_UNINVOICED = record(
     decimal("total_hours", "Hours"),
     decimal("uninvoiced_hours", "Hours not invoiced"),
     money("uninvoiced_expenses", "Billable expenses not invoiced"),
-    money("uninvoiced_amount", "Money not invoiced"),
+    money(
+        "uninvoiced_amount",
+        "Time, expenses and what remains of a fixed fee, not invoiced. The same remainder is in "
+        "each year from the project's start: do not add up years",
+    ),
 )
 
 REPORT_PROJECT_BUDGET = record(
@@ -724,11 +748,11 @@ REPORT_PROJECT_BUDGET = record(
     flag("budget_is_monthly", "Monthly reset"),
     text("budget_by", "Method; one of project, project_cost, task, task_fees, person, none"),
     flag("is_active", "Project active"),
-    decimal("budget", "Hours or money; null where the role may not see it"),
+    decimal("budget", "Hours or money, by budget_by; null where the role may not see it"),
     decimal(
         "budget_spent",
-        "Hours or money used; current month only for monthly budgets; null where the role may "
-        "not see it",
+        "Hours or money used, by budget_by; current month only for monthly budgets; null where "
+        "the role may not see it",
     ),
     decimal("budget_remaining", "May be negative; null where the role may not see it"),
 )

@@ -183,6 +183,26 @@ def test_everything_is_described(endpoint: Endpoint) -> None:
 
 
 @every_endpoint
+def test_no_key_is_said_to_be_null(endpoint: Endpoint) -> None:
+    """A key column that Harvest hides from some roles says what stands there instead."""
+    described = {column.name: column.description for column in endpoint.columns}
+    for name in endpoint.primary_key:
+        assert "null" not in described[name]
+    if endpoint.name.startswith("report_time_"):
+        assert dict(endpoint.fill) == {"currency": ""}
+        assert "an empty text where the role may not see it" in described["currency"]
+
+
+def test_amounts_of_reports_say_how_fixed_fees_count() -> None:
+    """They are missing from reports of hours, and in every year of the uninvoiced one (66)."""
+    for kind in ("clients", "projects", "tasks", "team"):
+        described = {each.name: each.description for each in BY_NAME[f"report_time_{kind}"].columns}
+        assert "without that of fixed-fee projects" in described["billable_amount"]
+    uninvoiced = {each.name: each.description for each in BY_NAME["report_uninvoiced"].columns}
+    assert "do not add up years" in uninvoiced["uninvoiced_amount"]
+
+
+@every_endpoint
 def test_types_follow_the_names(endpoint: Endpoint) -> None:
     """Ids are bigint, ``*_at`` instants, ``*_date`` and ``*_on`` days, money and hours decimal."""
     for column in columns_of(endpoint.record):
