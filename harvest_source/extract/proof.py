@@ -28,10 +28,11 @@ A row dated in the future, or any recent one while this machine's clock is behin
 every read: the first attempt is not proven. The second is, because it finds the row with the
 content that the first attempt saw (:mod:`~harvest_source.extract.known_rows`).
 
-That argument relies on Harvest dating every change that moves a row, which is not documented.
-Clauses 3 and 4 do not look at the pages: each is evidence from another request. The model in
-``tests/model_figures.py`` plays every short sequence of changes. It shows that without clause 2
-each of the others is needed, and that all of the others together are not enough.
+That argument relies on Harvest dating every change that moves a row. Unverified against a live
+account: no page documents it. Clauses 3 and 4 do not look at the pages: each is evidence from
+another request. The model in ``tests/model_figures.py`` plays every short sequence of changes. It
+shows that without clause 2 each of the others is needed, and that all of the others together are
+not enough.
 
 The rules apply to lists that hand out a cursor as well: which style is served, and what the cursor
 is keyed on, is not documented for every list (quirk 28).
