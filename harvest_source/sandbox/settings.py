@@ -12,6 +12,17 @@ from harvest_source.sandbox.checks import check_choice, check_flag, check_number
 
 Role = Literal["administrator", "manager", "member"]
 ROLES: tuple[Role, ...] = get_args(Role)
+GRANTS = (
+    "project_creator",
+    "billable_rates_manager",
+    "managed_projects_invoice_drafter",
+    "managed_projects_invoice_manager",
+    "client_and_task_manager",
+    "time_and_expenses_manager",
+    "estimates_manager",
+    "people_manager",
+)
+"""A manager's extra access roles (endpoints.yaml, user.access_roles)."""
 Data = Literal["varied", "agency"]
 Off = Literal["empty", "403", "404", "422"]
 Clock = Callable[[], datetime]
@@ -67,7 +78,7 @@ class Person:
 
     Attributes:
         user: Position of the user in each account, from 0; the account must have enough users.
-        grants: A manager's extra access roles (endpoints.yaml, user.access_roles).
+        grants: Extra access roles, of `GRANTS`; only managers have any.
         accounts: Account ids that the token reaches; ``None`` for all.
     """
 
@@ -76,6 +87,14 @@ class Person:
     role: Role = "administrator"
     grants: tuple[str, ...] = ()
     accounts: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("role", self.role, ROLES)
+        for grant in self.grants:
+            check_choice("grants", grant, GRANTS)
+        if self.grants and self.role != "manager":
+            msg = f"Only a manager has grants, and the role is {self.role}"
+            raise ValueError(msg)
 
     def reaches(self, account_id: int) -> bool:
         """Whether the token gives access to that account."""
