@@ -25,6 +25,7 @@ GRANTS = (
 """A manager's extra access roles (endpoints.yaml, user.access_roles)."""
 Data = Literal["varied", "agency"]
 Off = Literal["empty", "403", "404", "422"]
+Hidden = Literal["missing", "null"]
 Clock = Callable[[], datetime]
 
 MODULES = ("expense", "invoice", "estimate", "approval", "team")
@@ -186,6 +187,8 @@ class Settings:
         wrong_account: Status for a valid token with an account it does not reach. Unverified
             against a live account: 404 and 401 are both reported (behaviour.md 2).
         module_off: Answer for a table whose module is off. Unverified against a live account.
+        hidden_values: Whether rates and amounts that a role may not see are missing, as recorded of
+            users/me, or null. Unverified against a live account: which of them, elsewhere.
         company_needs_admin: Whether /company is 403 for other roles; sources conflict
             (behaviour.md 9).
         page_rows: Most rows in a page, whatever a request asks for. Harvest's limit is 2000; a
@@ -226,6 +229,7 @@ class Settings:
     wrong_account: Literal[401, 404] = 404
     modules_off: tuple[str, ...] = ()
     module_off: Off = "empty"
+    hidden_values: Hidden = "missing"
     company_needs_admin: bool = False
     timestamp_timers: bool = True
     clock_24h: bool = False
@@ -240,6 +244,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_sizes(self)
+        check_choice("hidden_values", self.hidden_values, get_args(Hidden))
         unknown = sorted(set(self.modules_off) - set(MODULES))
         if unknown:
             msg = f"No module named {', '.join(unknown)}; there are {', '.join(MODULES)}"

@@ -66,6 +66,23 @@ def test_a_lower_role_empties_nothing(open_lab: OpenReadLab) -> None:
         assert "tasks of account 1000001 was loaded before and cannot be read any more" in words
 
 
+@pytest.mark.parametrize("role", ["manager", "member"])
+def test_hidden_values_are_read_alike_whether_null_or_missing(
+    open_lab: OpenReadLab, role: str
+) -> None:
+    """No source says which of the two Harvest sends: the rows and the warnings are the same."""
+    found = []
+    for hidden_values in ("missing", "null"):
+        lab = open_lab(**SMALL, hidden_values=hidden_values)
+        lab.token = lab.server.tokens[role]
+        told = lab.read(*EVERYTHING)
+        assert told.run_log.failures == []
+        assert told.rows("report_time_projects")
+        rows = {name: lab.table(name) for name in EVERYTHING}
+        found.append((rows, skipped(told), told.run_log.warnings))
+    assert found[0] == found[1]
+
+
 def test_reports_resume_once_the_token_sees_everything_again(open_lab: OpenReadLab) -> None:
     """After a lower role the administrator's numbers are accepted, even with fewer rows."""
     lab = open_lab(**SMALL)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harvest_source.sandbox.data.values import Record, clone, dumps, hide
+from harvest_source.sandbox.data.values import (
+    NOTHING_HIDDEN,
+    HiddenKeys,
+    Record,
+    clone,
+    dumps,
+    hide,
+)
 
 Change = Callable[[Record], Record | None]
 """An alteration of served records: returns the new record, or ``None`` after an in-place change."""
@@ -25,7 +32,7 @@ def apply_changes(record: Record, changes: Sequence[Change]) -> Record:
 class Lens:
     """How records are shown: without *hidden* keys, after *changes*, as of Unix second *now*."""
 
-    hidden: frozenset[str] = frozenset()
+    hidden: HiddenKeys = NOTHING_HIDDEN
     changes: tuple[Change, ...] = ()
     now: int = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -121,16 +122,29 @@ def parse_number(text: str) -> float | Decimal:
     return number if Decimal(repr(number)) == Decimal(text) else Decimal(text)
 
 
-def hide(value: Record, hidden: frozenset[str]) -> Record:
-    """*value* without the *hidden* keys, at any depth (behaviour.md 9: absent, not null)."""
-    if not hidden:
+@dataclass(frozen=True, slots=True)
+class HiddenKeys:
+    """Names of members that a viewer may not see: left out, or null if *as_null*."""
+
+    names: frozenset[str] = frozenset()
+    as_null: bool = False
+
+
+NOTHING_HIDDEN = HiddenKeys()
+
+
+def hide(value: Record, hidden: HiddenKeys) -> Record:
+    """*value* without what the *hidden* keys hold, at any depth (behaviour.md 9)."""
+    if not hidden.names:
         return value
     return {
-        name: _hide_within(member, hidden) for name, member in value.items() if name not in hidden
+        name: None if name in hidden.names else _hide_within(member, hidden)
+        for name, member in value.items()
+        if hidden.as_null or name not in hidden.names
     }
 
 
-def _hide_within(value: Any, hidden: frozenset[str]) -> Any:
+def _hide_within(value: Any, hidden: HiddenKeys) -> Any:
     if isinstance(value, dict):
         return hide(value, hidden)
     return [_hide_within(member, hidden) for member in value] if isinstance(value, list) else value

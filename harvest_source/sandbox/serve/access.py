@@ -62,7 +62,7 @@ class Viewer:
 
     @property
     def hidden(self) -> frozenset[str]:
-        """Keys left out of every record; inferred for lists (endpoints.yaml, may_be_absent)."""
+        """Keys hidden in every record; inferred for lists (endpoints.yaml, may_be_absent)."""
         if self.role == "administrator":
             return frozenset()
         rates = frozenset() if self.sees_rates else BILLABLE_RATE_KEYS

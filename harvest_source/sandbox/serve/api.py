@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 
 from harvest_source.sandbox.data.account import Account
 from harvest_source.sandbox.data.lens import Change, Lens, apply_changes
-from harvest_source.sandbox.data.values import Record, clone, dumps, epoch
+from harvest_source.sandbox.data.values import HiddenKeys, Record, clone, dumps, epoch
 from harvest_source.sandbox.endpoints import REPORTS
 from harvest_source.sandbox.oauth.identity import Identity
 from harvest_source.sandbox.oauth.logins import Logins
@@ -73,7 +73,8 @@ class Api:
             raise RefusalError(replies.unknown_page())
         route, viewer = request.route, build_viewer(person, account.tables)
         changes = tuple(self.changes.get("users" if route.kind == "me" else route.table, ()))
-        lens = Lens(viewer.hidden, changes, epoch(request.time))
+        hidden = HiddenKeys(viewer.hidden, self.settings.hidden_values == "null")
+        lens = Lens(hidden, changes, epoch(request.time))
         off = frozenset(self.modules_off[account.account_id])
         return Call(request, route, account, viewer, lens, off).answer()
 

@@ -13,6 +13,7 @@ import pytest
 
 from harvest_source.sandbox import CHILDREN, TABLES, ManualClock, World, agency_settings
 from harvest_source.sandbox.data.entries.ledger import LedgerEntries
+from harvest_source.sandbox.data.values import NOTHING_HIDDEN
 from tests.support.quotes import check_order, check_quotes
 
 Row = dict[str, Any]
@@ -423,7 +424,7 @@ def test_fast_and_slow_path_write_the_same_bytes(fields: dict[str, Any]) -> None
     assert isinstance(entries, LedgerEntries)
     fast: list[bytes] = []
     numbers = range(entries.size - 1, -1, -1)
-    entries.write(numbers, frozenset(), fast)
+    entries.write(numbers, NOTHING_HIDDEN, fast)
     slow = [
         json.dumps(entries.record(k), ensure_ascii=False, separators=(",", ":")) for k in numbers
     ]

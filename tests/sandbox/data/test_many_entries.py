@@ -12,6 +12,7 @@ from harvest_source.sandbox import ManualClock, Settings, World
 from harvest_source.sandbox.data.entries.computed import ComputedEntries
 from harvest_source.sandbox.data.entries.seeded import SeededEntries
 from harvest_source.sandbox.data.entries.writer import EntryWriter
+from harvest_source.sandbox.data.values import NOTHING_HIDDEN
 from harvest_source.sandbox.serve.requests import build_request
 
 TOKEN = "1.pt.sandbox-administrator"
@@ -51,7 +52,7 @@ def test_fast_and_slow_path_write_the_same_bytes(fields: dict[str, Any]) -> None
     seeded = seeded_of(world)
     fast: list[bytes] = []
     numbers = range(seeded.size - 1, -1, -1)
-    EntryWriter(seeded).write(numbers, frozenset(), fast)
+    EntryWriter(seeded).write(numbers, NOTHING_HIDDEN, fast)
     slow = [
         json.dumps(seeded.record(k), ensure_ascii=False, separators=(",", ":")) for k in numbers
     ]

@@ -327,6 +327,28 @@ def test_rate_keys_are_missing_not_null(shared: Reader) -> None:
     assert {"default_hourly_rate", "cost_rate"} <= set(shared.get("users/me").json())
 
 
+@pytest.mark.parametrize("role", ["manager", "member"])
+def test_hidden_values_may_be_null_instead(start: Start, role: str) -> None:
+    """Then every key is served: of users/me, of rows and what they quote, and of reports."""
+    reader = start(entries=400, hidden_values="null")
+    token = reader.server.tokens[role]
+    me = reader.get("users/me", token=token).json()
+    assert me["default_hourly_rate"] is me["cost_rate"] is None
+    entries = reader.rows("time_entries", token=token)
+    assert [list(row) for row in entries] == [list(reader.server.rows("time_entries")[0])] * len(
+        entries
+    )
+    for row in entries:
+        assert row["billable_rate"] is row["cost_rate"] is None
+        assert (row["user_assignment"] or {}).get("hourly_rate") is None
+    for row in reader.rows("reports/time/team", token=token, **YEAR):
+        assert row["currency"] is row["billable_amount"] is None
+    for row in reader.rows("reports/project_budget", token=token):
+        assert {"budget", "budget_spent", "budget_remaining"} <= set(row)
+    sees_all = reader.rows("time_entries")
+    assert any(row["billable_rate"] for row in sees_all)
+
+
 def test_a_rates_manager_sees_billable_rates_only(start: Start) -> None:
     """billable_rates_manager shows billable rates; cost rates are for administrators."""
     reader = start()

@@ -14,7 +14,7 @@ from harvest_source.sandbox.data.lru import LruCache
 from harvest_source.sandbox.data.query import Query
 from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.scope import Scope
-from harvest_source.sandbox.data.values import Record
+from harvest_source.sandbox.data.values import HiddenKeys, Record
 
 
 class ComputedEntries:
@@ -61,7 +61,7 @@ class ComputedEntries:
         """See `EntrySource.find`."""
         return self._selector.find(query, scope)
 
-    def write(self, numbers: Sequence[int], hidden: frozenset[str], out: list[bytes]) -> None:
+    def write(self, numbers: Sequence[int], hidden: HiddenKeys, out: list[bytes]) -> None:
         """See `EntrySource.write`."""
         self._writer.write(numbers, hidden, out)
 

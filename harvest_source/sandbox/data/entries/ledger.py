@@ -19,7 +19,7 @@ from harvest_source.sandbox.data.lru import LruCache
 from harvest_source.sandbox.data.query import IDS, Query
 from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.scope import Scope
-from harvest_source.sandbox.data.values import Record, Tables
+from harvest_source.sandbox.data.values import HiddenKeys, Record, Tables
 
 
 class LedgerEntries:
@@ -69,7 +69,7 @@ class LedgerEntries:
         """See `EntrySource.quotes`."""
         return self.records.quotes(booked)
 
-    def write(self, numbers: Sequence[int], hidden: frozenset[str], out: list[bytes]) -> None:
+    def write(self, numbers: Sequence[int], hidden: HiddenKeys, out: list[bytes]) -> None:
         """See `EntrySource.write`."""
         self._writer.write(numbers, hidden, out)
 

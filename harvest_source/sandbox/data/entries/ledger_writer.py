@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from harvest_source.sandbox.data.entries.ledger_records import LedgerRecords
 from harvest_source.sandbox.data.records.time_entries import rate_members
-from harvest_source.sandbox.data.values import DAY_S, EPOCH_DAY, Record, dumps, hide, iso
+from harvest_source.sandbox.data.values import (
+    DAY_S,
+    EPOCH_DAY,
+    HiddenKeys,
+    Record,
+    dumps,
+    hide,
+    iso,
+)
 
 Fragments = tuple[list[bytes], list[bytes]]
 """Quoted records and rates by booking, as one kind of viewer sees them."""
@@ -26,11 +34,11 @@ class LedgerWriter:
 
     def forget(self) -> None:
         """Drop what was derived from the tables; call when one of them changed."""
-        self._fragments: dict[frozenset[str], Fragments] = {}
+        self._fragments: dict[HiddenKeys, Fragments] = {}
         self._states: dict[tuple[int, int, int], bytes] = {}
         self._invoices: dict[int, bytes] = {}
 
-    def write(self, numbers: Sequence[int], hidden: frozenset[str], out: list[bytes]) -> None:
+    def write(self, numbers: Sequence[int], hidden: HiddenKeys, out: list[bytes]) -> None:
         """See `EntrySource.write`."""
         records, ledger = self._records, self._records.ledger
         quotes, rates = self._fragments_for(hidden)
@@ -74,7 +82,7 @@ class LedgerWriter:
             time = self._times[second] = iso(second)[10:].encode()
         return self._day(day + EPOCH_DAY) + time
 
-    def _fragments_for(self, hidden: frozenset[str]) -> Fragments:
+    def _fragments_for(self, hidden: HiddenKeys) -> Fragments:
         if hidden not in self._fragments:
             bookings = self._records.ledger.bookings
             self._fragments[hidden] = (

@@ -13,7 +13,7 @@ from harvest_source.sandbox.data.records.billing import locked_reason
 from harvest_source.sandbox.data.records.guesses import GUESSED
 from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.scope import Scope
-from harvest_source.sandbox.data.values import Record, Tables
+from harvest_source.sandbox.data.values import HiddenKeys, Record, Tables
 
 FIRST_ID = 2_380_504_951  # a recorded id of 2024: even the first entry is beyond 2**31
 ID_STEP = 3
@@ -74,7 +74,7 @@ class EntrySource(Protocol):
     def find(self, query: Query, scope: Scope) -> Sequence[int]:
         """The entry numbers that *query* asks for within *scope*, ascending."""
 
-    def write(self, numbers: Sequence[int], hidden: frozenset[str], out: list[bytes]) -> None:
+    def write(self, numbers: Sequence[int], hidden: HiddenKeys, out: list[bytes]) -> None:
         """Append the JSON of *numbers*, which must descend; the pieces are joined by commas."""
 
     def forget(self) -> None:

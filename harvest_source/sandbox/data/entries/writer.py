@@ -23,7 +23,7 @@ from harvest_source.sandbox.data.entries.workdays import (
     Block,
 )
 from harvest_source.sandbox.data.records.time_entries import rate_members
-from harvest_source.sandbox.data.values import Record, day_epoch, dumps, hide, iso
+from harvest_source.sandbox.data.values import HiddenKeys, Record, day_epoch, dumps, hide, iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class EntryWriter:
 
     def forget(self) -> None:
         """Drop what was derived from the tables; call when one of them changed."""
-        self._fragments: dict[frozenset[str], Fragments] = {}
+        self._fragments: dict[HiddenKeys, Fragments] = {}
         self._periods: dict[tuple[int, bool], Period] = {}
 
-    def write(self, numbers: Iterable[int], hidden: frozenset[str], out: list[bytes]) -> None:
+    def write(self, numbers: Iterable[int], hidden: HiddenKeys, out: list[bytes]) -> None:
         """
         Append the JSON of *numbers*, which must descend; join the pieces with commas.
 
@@ -129,7 +129,7 @@ class EntryWriter:
         at = self.seeded.approval(block)
         return [b'"updated_at":"%b"' % iso(at + late).encode() for late in range(APPROVERS)]
 
-    def _fragments_for(self, hidden: frozenset[str]) -> Fragments:
+    def _fragments_for(self, hidden: HiddenKeys) -> Fragments:
         if hidden not in self._fragments:
             seeded, bookings = self.seeded, self.seeded.bookings
             self._fragments[hidden] = Fragments(

@@ -156,7 +156,7 @@ def project_budget_rows(view: View, active: str | None) -> list[Record]:
 
     Projects without budget are left out (S4). Hours are the rounded hours of budgeted entries;
     money is those hours at their billable rates, plus all expenses where the project says so.
-    Unverified against a live account: that definition, and that hidden money is a missing key.
+    Unverified against a live account: that definition.
 
     Args:
         active: ``true`` or ``false`` for active or archived projects only.
@@ -175,6 +175,8 @@ def project_budget_rows(view: View, active: str | None) -> list[Record]:
         if view.sees_rates or not _is_money(project):
             used = spent[bool(project["budget_is_monthly"])].of(project)
             row |= _use_of(_budget(view, project), used)
+        else:
+            row |= view.withhold("budget", "budget_spent", "budget_remaining")
         rows.append(row)
     return rows
 

@@ -139,6 +139,8 @@ def _time_row(view: View, subject: Subject, record: Record, currency: str, added
     row |= {"total_hours": float(added.total), "billable_hours": float(added.billable)}
     if view.sees_rates:
         row |= {"currency": currency, "billable_amount": money(added.amount)}
+    else:
+        row |= view.withhold("currency", "billable_amount")
     if subject.member == "user":
         row |= {name: record[name] for name in ("weekly_capacity", "avatar_url")}
     return row

@@ -46,6 +46,11 @@ class View:
     sees_rates: bool = True
     now: int = 0
 
+    def withhold(self, *names: str) -> Record:
+        """The members *names* as a viewer sees them who may not see what they hold."""
+        shown = names if self.account.settings.hidden_values == "null" else ()
+        return dict.fromkeys(shown)
+
 
 @dataclass(frozen=True, slots=True)
 class Time:
