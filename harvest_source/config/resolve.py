@@ -9,7 +9,11 @@ from dlt.common.configuration import ConfigValueCannotBeCoercedException, resolv
 
 from harvest_source.auth.profiles import check_profile
 from harvest_source.config.known_keys import check_given, check_keys
-from harvest_source.config.settings_files import check_folder_access, explain_unreadable
+from harvest_source.config.settings_files import (
+    check_folder_access,
+    check_runtime,
+    explain_unreadable,
+)
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
 from harvest_source.dlt_internals import ConfigurationException, iter_config_values
@@ -45,6 +49,7 @@ def read_configuration(
     given = {name: value for name, value in overrides.items() if value is not None}
     is_renewed = _has_only_refresh_token(given.get(CREDENTIALS))
     try:
+        check_runtime()
         check_folder_access()
         check_keys()
         config = resolve_configuration(

@@ -1,4 +1,4 @@
-"""Settings files: why one cannot be read, and which contain secrets that other users can read."""
+"""Settings that cannot be read, and files with secrets that other users can read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from typing import Final
 from harvest_source.dlt_internals import (
     ConfigurationException,
     find_unreadable_files,
+    find_unusable_runtime,
     iter_config_files,
 )
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, printable
 
 _SECRETS: Final = "secrets.toml"
 
@@ -47,6 +48,32 @@ def explain_unreadable(error: ConfigurationException) -> str:
     """
     found = (_explain(path) for path in find_unreadable_files(error) if path.is_file())
     return next((why for why in found if why), "")
+
+
+def check_runtime() -> None:
+    """
+    Refuse settings of ``[runtime]`` with which dlt cannot start: everything else needs dlt.
+
+    Raises:
+        ConfigError: Names the setting and its place, and never repeats the value: the address of a
+            log service contains a key.
+    """
+    found = find_unusable_runtime()
+    if found is None:
+        return
+    what = (
+        f"dlt's setting {found.name} cannot be used ({found.place})"
+        if found.name
+        else (
+            "dlt cannot start with its settings in [runtime] of .dlt/config.toml and in variables "
+            "RUNTIME__..."
+        )
+    )
+    msg = (
+        f"{what}: {printable(found.why).rstrip('.')}. No table was read and nothing changed. "
+        "Correct or remove it, or unset it for this command."
+    )
+    raise ConfigError(msg)
 
 
 def check_folder_access() -> None:

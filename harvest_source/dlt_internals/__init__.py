@@ -43,6 +43,7 @@ from harvest_source.dlt_internals.extraction import (
 )
 from harvest_source.dlt_internals.imports import avoid_sqlalchemy, defer_requests
 from harvest_source.dlt_internals.loaded_packages import prune_loaded_packages
+from harvest_source.dlt_internals.malformed import explain_malformed, find_unusable_runtime
 from harvest_source.dlt_internals.open_tables import (
     OpenTables,
     find_open_table,
@@ -64,6 +65,7 @@ from harvest_source.dlt_internals.renaming import (
 from harvest_source.dlt_internals.row_steps import LastStep, has_row_steps
 from harvest_source.dlt_internals.settings import (
     NAMING_ERRORS,
+    FoundSetting,
     find_setting,
     find_unreadable_files,
     has_other_naming,
@@ -115,6 +117,7 @@ __all__ = [
     "ConfigurationException",
     "DestinationException",
     "DestinationTransientException",
+    "FoundSetting",
     "JobClient",
     "LastStep",
     "MissingDependencyException",
@@ -137,6 +140,7 @@ __all__ = [
     "delaying_interrupts",
     "drop_dataset",
     "drop_staging",
+    "explain_malformed",
     "failed_to_connect",
     "find_active_pipeline",
     "find_catalog_name",
@@ -154,6 +158,7 @@ __all__ = [
     "find_table",
     "find_table_format",
     "find_unreadable_files",
+    "find_unusable_runtime",
     "has_dataset",
     "has_other_naming",
     "has_received_rows",

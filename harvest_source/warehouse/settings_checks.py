@@ -1,11 +1,12 @@
 """
-Refuse settings of dlt that would break what a sync promises, before anything is changed.
+Refuse settings of dlt that a sync cannot work with, before anything is changed.
 
 :mod:`harvest_source.warehouse.dlt_settings` lists them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +14,16 @@ import dlt
 
 from harvest_source.dlt_internals import (
     NAMING_ERRORS,
+    FoundSetting,
+    explain_malformed,
     find_setting,
     has_other_naming,
 )
 from harvest_source.errors import ConfigError, printable
 from harvest_source.load.state import SOURCE
 from harvest_source.schema.endpoints import ENDPOINTS
-from harvest_source.warehouse.dlt_settings import iter_refused
+from harvest_source.warehouse.dlt_settings import iter_refused, iter_settings
+from harvest_source.warehouse.setting_rules import Section
 from harvest_source.warehouse.target import Target
 
 _UNCHANGED: Final = "No table was read and nothing changed."
@@ -27,25 +31,41 @@ _UNCHANGED: Final = "No table was read and nothing changed."
 
 def check_settings(target: Target) -> None:
     """
-    Refuse settings of dlt that would break what a sync promises. Reads configuration only.
+    Refuse settings of dlt that would break what a sync promises, or that dlt cannot read.
+
+    Reads configuration only.
 
     Raises:
         ConfigError: Names the setting, where it comes from, and what to use instead.
     """
     check_staging(target)
-    pipeline = target.pipeline
     for section, setting in iter_refused():
         for name in setting.names.split(", "):
-            for place in section.places:
-                where = tuple(pipeline if each == "NAME" else each for each in place)
-                found = find_setting(name, where, section.inner, pipeline)
-                if found is not None and not setting.is_harmless(found.value):
-                    msg = (
-                        f"dlt's setting {name} is {printable(found.value, limit=60)!r} "
-                        f"({found.place}): {setting.why}. {_UNCHANGED} Remove it, or unset it for "
-                        f"this command. {setting.instead}"
-                    )
-                    raise ConfigError(msg)
+            for found in _iter_found(target, section, name):
+                if not setting.is_harmless(found.value):
+                    raise ConfigError(_explain(name, found, setting.why, setting.instead))
+    for section, name in iter_settings():
+        for found in _iter_found(target, section, name):
+            if why := explain_malformed(section.name, name, found.value):
+                raise ConfigError(_explain(name, found, why, ""))
+
+
+def _iter_found(target: Target, section: Section, name: str) -> Iterator[FoundSetting]:
+    of_run = target.destination if section.name.startswith("destination") else target.pipeline
+    for place in section.places:
+        where = tuple(of_run if each == "NAME" else each for each in place)
+        found = find_setting(name, where, section.inner, target.pipeline)
+        if found is not None:
+            yield found
+
+
+def _explain(name: str, found: FoundSetting, why: str, instead: str) -> str:
+    text = (
+        f"dlt's setting {name} is {printable(found.value, limit=60)!r} ({found.place}): {why}. "
+        f"{_UNCHANGED} {'Remove' if instead else 'Correct or remove'} it, or unset it for this "
+        f"command. {instead}"
+    )
+    return text.rstrip()
 
 
 def describe_unused(target: Target) -> list[str]:

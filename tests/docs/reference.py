@@ -23,7 +23,8 @@ from harvest_source.load import own_tables
 from harvest_source.schema.columns import Column
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
-from harvest_source.warehouse.dlt_settings import SECTIONS, Rule
+from harvest_source.warehouse.dlt_settings import SECTIONS
+from harvest_source.warehouse.setting_rules import Rule
 
 HARVEST_REFERENCE: Final = "https://help.getharvest.com/api-v2/"
 README_KEYS: Final = ("account_id", "start_date", "rate_limit")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers.toml import TomlProviderReadException
 
-from harvest_source.config.settings_files import check_folder_access, explain_unreadable
+from harvest_source.config.settings_files import (
+    check_folder_access,
+    check_runtime,
+    explain_unreadable,
+)
 from harvest_source.errors import ConfigError
 from tests.support.dlt_project import enter_project
 
@@ -91,3 +98,29 @@ def test_a_link_to_the_null_device_is_an_empty_file(folder: Path) -> None:
     """It is a usual way to say that there are no settings."""
     put_in_place(folder / ".dlt" / "config.toml", "null")
     check_folder_access()
+
+
+@pytest.fixture
+def no_dlt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlt as in a process that has not used it yet."""
+    empty: dict[int, Any] = {Container._MAIN_THREAD_ID: ({}, threading.RLock())}
+    monkeypatch.setattr(Container(), "thread_contexts", empty)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("RUNTIME__LOG_FORMAT", "%(message)s", "invalid format"),
+        ("RUNTIME__REQUEST_TIMEOUT", "long", "dlt needs a number"),
+        ("RUNTIME__LOG_LEVEL", "info", "Unknown level"),
+    ],
+)
+@pytest.mark.usefixtures("no_dlt")
+def test_a_setting_with_which_dlt_cannot_start_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, why: str
+) -> None:
+    """Python's logging or a missing library raises before any setting of ours is read."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=f"{variable} in the environment") as caught:
+        check_runtime()
+    assert why in str(caught.value)

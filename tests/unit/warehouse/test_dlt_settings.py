@@ -7,48 +7,14 @@ from pathlib import Path
 
 import pytest
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.configuration.specs.config_providers_context import ConfigProvidersConfiguration
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
-from dlt.common.configuration.specs.runtime_configuration import RuntimeConfiguration
-from dlt.common.data_writers.buffered import BufferedDataWriter
-from dlt.common.destination.client import DestinationClientDwhWithStagingConfiguration
-from dlt.common.destination.configuration import CsvFormatConfiguration, ParquetFormatConfiguration
-from dlt.common.schema.configuration import SchemaConfiguration
-from dlt.common.storages import (
-    LoadStorageConfiguration,
-    NormalizeStorageConfiguration,
-    SchemaStorageConfiguration,
-)
-from dlt.extract.pipe_iterator import PipeIterator
-from dlt.load.configuration import LoaderConfiguration
-from dlt.normalize.configuration import ItemsNormalizerConfiguration, NormalizeConfiguration
-from dlt.pipeline.configuration import PipelineConfiguration, PipelineRuntimeConfiguration
 
+from harvest_source.dlt_internals.malformed import SPECS
 from harvest_source.errors import ConfigError
-from harvest_source.warehouse.dlt_settings import SECTIONS, Section, Setting, iter_refused
+from harvest_source.warehouse.dlt_settings import SECTIONS, iter_refused
+from harvest_source.warehouse.setting_rules import Section, Setting
 from harvest_source.warehouse.settings_checks import check_settings
 from harvest_source.warehouse.target import Target
-
-SPECS: dict[str, tuple[type[BaseConfiguration], ...]] = {
-    "pipelines.NAME": (PipelineConfiguration,),
-    "load": (LoaderConfiguration, LoadStorageConfiguration),
-    "extract": (PipeIterator.PipeIteratorConfiguration,),
-    "normalize": (NormalizeConfiguration, NormalizeStorageConfiguration),
-    "normalize.json_normalizer": (ItemsNormalizerConfiguration,),
-    "normalize.parquet_normalizer": (ItemsNormalizerConfiguration,),
-    "normalize.model_normalizer": (ItemsNormalizerConfiguration,),
-    "schema": (SchemaConfiguration, SchemaStorageConfiguration),
-    "data_writer": (
-        BufferedDataWriter.BufferedDataWriterConfiguration,
-        CsvFormatConfiguration,
-        ParquetFormatConfiguration,
-    ),
-    "destination.NAME": (DestinationClientDwhWithStagingConfiguration,),
-    "runtime": (RuntimeConfiguration, PipelineRuntimeConfiguration),
-    "providers": (ConfigProvidersConfiguration,),
-}
-"""dlt's own lists of settings, by our section."""
 
 TARGET = Target(pipeline="nightly")
 
@@ -148,6 +114,48 @@ def test_a_number_of_workers_that_dlt_cannot_use_is_refused(
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError, match=f"workers is '{value}' .{variable} in the environment"):
         check_settings(TARGET)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "wanted"),
+    [
+        ("LOAD__DELETE_COMPLETED_JOBS", "maybe", "true or false"),
+        ("POOL_TYPE", "threads", "process, thread or none"),
+        ("NIGHTLY__LOAD__RUN_SLEEP", "long", "a number"),
+        ("EXTRACT__WORKERS", "many", "a whole number"),
+        ("NORMALIZE__MODEL_NORMALIZER__ADD_DLT_ID", "maybe", "true or false"),
+        ("SOURCES__HARVEST__DATA_WRITER__BUFFER_MAX_ITEMS", "", "a whole number"),
+        ("DESTINATION__DUCKDB__REPLACE_STRATEGY", "fast", "truncate-and-insert, "),
+        ("RUNTIME__INTERCEPT_SIGNALS", "maybe", "true or false"),
+        ("PIPELINES__NIGHTLY__ENABLE_RUNTIME_TRACE", "maybe", "true or false"),
+    ],
+)
+def test_a_value_that_dlt_cannot_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, wanted: str
+) -> None:
+    """dlt reads many settings after the rows, and names neither the file nor the variable."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as caught:
+        check_settings(TARGET)
+    assert f"is '{value}' ({variable} in the environment): dlt needs {wanted}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "instead"),
+    [
+        ("NORMALIZE__START_METHOD", "thread", "spawn"),
+        ("DATA_WRITER__VERSION", "9", "2.4"),
+        ("DATA_WRITER__ROW_GROUP_SIZE", "0", "at least 1"),
+    ],
+)
+def test_a_value_that_only_a_library_refuses_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, instead: str
+) -> None:
+    """dlt accepts it, and Python or Arrow raise in the middle of a run."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=f"{variable} in the environment") as caught:
+        check_settings(TARGET)
+    assert instead in str(caught.value)
 
 
 def test_a_setting_in_a_file_is_reported_with_its_path(
