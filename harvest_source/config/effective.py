@@ -10,7 +10,7 @@ from typing import Any, Final
 from harvest_source.config.resolve import CREDENTIALS, PROFILES, SECTIONS
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
-from harvest_source.dlt_internals import find_setting, is_secret_hint
+from harvest_source.dlt_internals import FoundSetting, find_setting, is_secret_hint
 from harvest_source.errors import printable
 
 OPTION: Final = "option"
@@ -76,15 +76,26 @@ def _iter_keys(config: HarvestConfiguration, given: Collection[str]) -> Iterator
         if name == CREDENTIALS:
             continue
         value = getattr(config, name)
-        sections: tuple[str, ...] = SECTIONS
-        if name == "account_id" and config.auth_profile != PROFILE:
-            sections = (*SECTIONS, PROFILES, config.auth_profile)
-        found = None if name in given else find_setting(name, sections)
+        found = None if name in given else _find(config, name)
         source = OPTION if name in given else DEFAULT if found is None else found.place
         text = _HIDDEN if is_secret_hint(hint) and value is not None else _format(value)
         if name in _WORDS_HIDDEN and text:
             text = f"{text.split()[0]} ..."
         yield Setting(name, text, source)
+
+
+def find_place(config: HarvestConfiguration, name: str) -> str:
+    """Where the value of a key comes from; empty if a caller gave it, or nothing set it."""
+    found = _find(config, name)
+    is_used = found is not None and str(found.value).strip() == str(getattr(config, name)).strip()
+    return found.place if found is not None and is_used else ""
+
+
+def _find(config: HarvestConfiguration, name: str) -> FoundSetting | None:
+    is_of_profile = name == "account_id" and config.auth_profile != PROFILE
+    return find_setting(
+        name, (*SECTIONS, PROFILES, config.auth_profile) if is_of_profile else SECTIONS
+    )
 
 
 def _format(value: Any) -> str:

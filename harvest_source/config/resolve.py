@@ -16,7 +16,7 @@ from harvest_source.config.settings_files import (
 )
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
-from harvest_source.dlt_internals import ConfigurationException, iter_config_values
+from harvest_source.dlt_internals import ConfigurationException, find_setting, iter_config_values
 from harvest_source.errors import ConfigError, printable
 
 SECTIONS: Final = ("sources", "harvest")
@@ -58,11 +58,7 @@ def read_configuration(
     except ConfigurationException as error:
         if why := explain_unreadable(error):
             raise ConfigError(why) from error
-        msg = (
-            f"The settings cannot be read: {_explain(error)}. Correct it in "
-            ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment."
-        )
-        raise ConfigError(msg) from error
+        raise ConfigError(f"The settings cannot be read: {_explain(error)}") from error
     if is_renewed:
         config.credentials.access_token = None  # A provider's token would win over the given one.
     profile = check_profile(config.auth_profile, "--profile (auth_profile)")
@@ -117,10 +113,13 @@ def name_section(profile: str) -> str:
 
 
 def _explain(error: ConfigurationException) -> str:
-    """The first lines of dlt's message, which contain no value and so no token."""
+    """The first lines of dlt's message, without a value that may be a token, and what to do."""
+    files = ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment"
     if isinstance(error, ConfigValueCannotBeCoercedException):
+        found = find_setting(error.field_name, SECTIONS)
         wanted = getattr(error.hint, "__name__", str(error.hint))
-        return f"{error.field_name} is not of type {wanted}"
+        where = f" ({found.place})" if found else ""
+        return f"{error.field_name} is not of type {wanted}{where}. Correct it in {files}."
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines[:2]) or type(error).__name__
-    return printable(text, limit=300).rstrip(".")
+    text = printable(" ".join(lines[:2]) or type(error).__name__, limit=300).rstrip(".")
+    return f"{text}. Correct it in {files}."

@@ -40,6 +40,7 @@ from harvest_source.config.resolve import SECTIONS, read_configuration
 from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import SignIn, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
+from harvest_source.config.value_checks import check_values
 from harvest_source.defaults import (
     KEEP_RUNS_DAYS,
     MAX_DELETES,
@@ -205,6 +206,7 @@ def build_settings(
     _check_arguments(arguments)
     overrides = arguments.overrides
     config = read_configuration(overrides, sections=sections)
+    check_values(config)
     upkeep = _build_upkeep(config, arguments)
     options = _build_read_options(config, arguments, hooks)
     _warn_of_future_start(options, run_log)
