@@ -22,7 +22,6 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.load.exceptions import LoadClientJobException
 
 from harvest_source.dlt_internals.open_tables import OpenTables
-from harvest_source.dlt_internals.sqlite_client import PrivateSqlite
 from harvest_source.errors import find_cause
 from harvest_source.termination import build_interrupt
 
@@ -82,6 +81,9 @@ def find_destination(name: str) -> Any | None:
     if type(found) is dlt.destinations.postgres:
         found.caps_params.setdefault("max_query_length", _STATEMENT)
     if type(found) is dlt.destinations.sqlalchemy:
+        # Imported here: its class needs all of dlt's destinations, which DuckDB's commands skip.
+        from harvest_source.dlt_internals.sqlite_client import PrivateSqlite
+
         own = PrivateSqlite()
     elif type(found) is dlt.destinations.filesystem and not found.is_hf:
         own = OpenTables()
