@@ -14,6 +14,12 @@ from dlt.common.schema.utils import get_root_table, has_table_seen_data
 from harvest_source.dlt_internals.direct_copy import build_copy_job
 from harvest_source.dlt_internals.private_files import create_duckdb_file, create_duckdb_log
 
+_READS: Final = ("SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "EXPLAIN")
+"""
+How statements begin that write nothing: a log that is created for them would stay, empty, beside
+the file. A ``WITH`` that writes runs in a transaction.
+"""
+
 _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
 
 _ARROW_ROWS: Final = 1_000_000
@@ -161,14 +167,18 @@ def _build_duckdb_client() -> Any:
             """Create the file first: one that dlt creates could not be opened by old clients."""
             if self._file is not None:
                 create_duckdb_file(self._file)
-            opened = super().open_connection()
-            self._create_log()
-            return opened
+            return super().open_connection()
 
         def begin_transaction(self) -> Any:
             """Create the log first: a copy into the table may have ended the last one."""
             self._create_log()
             return super().begin_transaction()
+
+        def execute_query(self, query: Any, *given: Any, **named: Any) -> Any:
+            """Create the log before a statement that writes, which may be in no transaction."""
+            if not str(query).lstrip().upper().startswith(_READS):
+                self._create_log()
+            return super().execute_query(query, *given, **named)
 
         def _create_log(self) -> None:
             if self._file is not None:
