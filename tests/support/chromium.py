@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -41,6 +41,9 @@ _ALL = (
     "...(e.matches(wanted) ? [e] : []), ...(e.shadowRoot ? all(wanted, e.shadowRoot) : [])]);"
 )
 """JavaScript: every matching element, also in shadow roots."""
+
+LONGEST_WAIT_MS: Final = 120_000
+"""How long a page may take to show what a test waits for."""
 
 
 class Page:
@@ -112,17 +115,26 @@ class Page:
         return found["result"].get("value")
 
     def until(self, condition: str) -> None:
-        """Wait in the page until *condition* is true; start again if a navigation interrupts it."""
+        """
+        Wait in the page until *condition* is true; start again if a navigation interrupts it.
+
+        Raises:
+            AssertionError: It did not become true. The message has the page's text.
+        """
         wait = (
-            f"new Promise(done => {{ const look = () => ({condition}) ? done(true) : "
+            f"new Promise(done => {{ const end = Date.now() + {LONGEST_WAIT_MS}; "
+            f"const look = () => ({condition}) ? done(true) : Date.now() > end ? done(false) : "
             "requestAnimationFrame(look); look(); })"
         )
-        while True:
+        is_true = None
+        while is_true is None:
             found = self._send(
                 "Runtime.evaluate", expression=wait, awaitPromise=True, returnByValue=True
             )
-            if found.get("result", {}).get("result", {}).get("value") is True:
-                return
+            is_true = found.get("result", {}).get("result", {}).get("value")
+        if not is_true:
+            text = self.evaluate("document.body.innerText")
+            raise AssertionError(f"not true in {LONGEST_WAIT_MS} ms: {condition}\n{text[:2000]}")
 
     def click(self, element: str) -> None:
         """
