@@ -11,10 +11,7 @@ from dlt.sources import DltResource
 
 from harvest_source.defaults import TableFormat
 from harvest_source.load.hints import type_hint
-from harvest_source.schema.own_tables import DELETED_RECORDS as DELETED_RECORDS
 from harvest_source.schema.own_tables import OWN_TABLES, OwnTable
-from harvest_source.schema.own_tables import SYNC_RUNS as SYNC_RUNS
-from harvest_source.schema.own_tables import VERIFY_RUNS as VERIFY_RUNS
 
 
 def _build_columns(table: OwnTable) -> TTableSchemaColumns:

@@ -15,7 +15,7 @@ from harvest_source.extract.removals import Reason, build_removal_by_id
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.visibility import explain_hidden_rows, explain_undated
-from harvest_source.load.own_tables import SYNC_RUNS, is_made
+from harvest_source.load.own_tables import is_made
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import (
@@ -26,6 +26,7 @@ from harvest_source.operations.deletion_search import (
 )
 from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.conditions import Within
 
 AUDIT_NOW: Final = "harvest-source sync --deletes"

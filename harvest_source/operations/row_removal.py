@@ -28,12 +28,13 @@ from harvest_source.extract.removals import (
 )
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.stored import load_object
-from harvest_source.load.own_tables import DELETED_RECORDS, is_made
+from harvest_source.load.own_tables import is_made
 from harvest_source.load.state import change_account, stored_accounts
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import Equals
 from harvest_source.warehouse.deleted_records import find_unrecorded, insert_records
 from harvest_source.warehouse.own_rows import takes_inserts

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 from harvest_source._version import __version__
 from harvest_source.errors import DestinationError, printable
-from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.run_retention import forget_old_runs

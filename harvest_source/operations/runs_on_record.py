@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from harvest_source.load.own_tables import SYNC_RUNS
+from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord
 from harvest_source.sql.conditions import EVERY_ROW, Within
 from harvest_source.warehouse.sql import Sql

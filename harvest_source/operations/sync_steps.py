@@ -21,7 +21,6 @@ from harvest_source.errors import DestinationError, HarvestError, RemoteError, p
 from harvest_source.extract.removals import Reason, Removal, Unseen
 from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.visibility import explain_hidden_rows, explain_undated
-from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
 from harvest_source.operations.exclusion_marks import note_excluded_columns
 from harvest_source.operations.list_sizes import ListSizes, count_list_sizes
@@ -32,6 +31,7 @@ from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.unseen import without_moved_rows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.conditions import Within
 from harvest_source.warehouse.comments import write_comments
 from harvest_source.warehouse.exclusion import empty_excluded

@@ -8,10 +8,11 @@ from typing import Final
 
 from harvest_source._version import __version__
 from harvest_source.errors import printable
-from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS, is_made
+from harvest_source.load.own_tables import is_made
 from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.own_tables import SYNC_RUNS, VERIFY_RUNS
 from harvest_source.warehouse.own_rows import insert_row, takes_inserts
 
 _MOST_DIFFERENCES: Final = 1000

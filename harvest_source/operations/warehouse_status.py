@@ -34,7 +34,6 @@ from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.extract.audit_state import load_audit_state
 from harvest_source.extract.parent_sweep import SWEEP_KEY, ParentSweep
 from harvest_source.extract.schedule import DAILY, is_older, plan_next
-from harvest_source.load.own_tables import VERIFY_RUNS
 from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
 from harvest_source.operations.loaded import check_accounts, check_loaded
@@ -43,6 +42,7 @@ from harvest_source.operations.notifying import notify
 from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.own_tables import VERIFY_RUNS
 from harvest_source.schema.run_record import RunRecord, find_last_read, find_never_read
 from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_last
 from harvest_source.sql.conditions import EVERY_ROW

@@ -9,9 +9,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from harvest_source.load.own_tables import DELETED_RECORDS, is_made
+from harvest_source.load.own_tables import is_made
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable, OneOf
 from harvest_source.sql.values import format_decimal
 from harvest_source.warehouse.newest_load import find_newest_load

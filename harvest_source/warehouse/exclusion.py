@@ -9,9 +9,10 @@ from typing import Any, Final
 from harvest_source.dlt_internals import iter_array_tables
 from harvest_source.errors import counted
 from harvest_source.load.history import TableHistory
-from harvest_source.load.own_tables import DELETED_RECORDS, is_made
+from harvest_source.load.own_tables import is_made
 from harvest_source.schema.columns import ACCOUNT_ID, SEPARATOR
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import EVERY_ROW, AllOf, Equals, Within
 from harvest_source.warehouse.removal import delete_all
 from harvest_source.warehouse.sql import Sql

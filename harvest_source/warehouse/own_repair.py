@@ -23,9 +23,9 @@ from harvest_source.dlt_internals import (
     sql_client_of,
 )
 from harvest_source.load.history import DIGEST, VALID_FROM, VALID_TO, TableHistory
-from harvest_source.load.own_tables import DELETED_RECORDS, SYNC_RUNS
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.schema.own_tables import DELETED_RECORDS, SYNC_RUNS
 from harvest_source.schema.run_record import parse_json
 from harvest_source.sql.conditions import EVERY_ROW, AllOf, AnyOf, Equals, Value
 from harvest_source.warehouse.newest_load import find_newest_load

@@ -22,10 +22,11 @@ from harvest_source.dlt_internals import find_root, has_received_rows, has_table
 from harvest_source.errors import GuardError
 from harvest_source.extract.removals import Removal
 from harvest_source.load.history import VALID_TO, TableHistory
-from harvest_source.load.own_tables import DELETED_RECORDS, is_made
+from harvest_source.load.own_tables import is_made
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import ENDPOINTS
+from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import (
     EVERY_ROW,
     AllOf,

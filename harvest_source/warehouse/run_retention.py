@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from harvest_source.dlt_internals import has_received_rows, is_open_tables
 from harvest_source.extract.schedule import is_due
-from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS, is_made
+from harvest_source.load.own_tables import is_made
 from harvest_source.schema.columns import LOAD_ID
+from harvest_source.schema.own_tables import SYNC_RUNS, VERIFY_RUNS
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_runs_to_keep, parse_time
 from harvest_source.sql.conditions import AllOf, Equals, Value, Within
 from harvest_source.warehouse.removal import forget

@@ -13,6 +13,7 @@ from harvest_source.load.history import VALID_FROM, VALID_TO
 from harvest_source.schema.columns import ACCOUNT_ID, SEPARATOR, Child, Column, Type
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.schema.own_tables import DELETED_RECORDS, SYNC_RUNS, VERIFY_RUNS
 
 PREFIX: Final = "stg_harvest__"
 _IRREGULAR: Final = {"company": "company", "teammates": "teammate"}
@@ -334,9 +335,9 @@ def _read_all() -> list[Source]:
     return [
         *sources,
         _history_of(people),
-        _read_own(own_tables.SYNC_RUNS, "One row for each sync."),
-        _read_own(own_tables.VERIFY_RUNS, "One row for each verification."),
-        _read_own(own_tables.DELETED_RECORDS, "One row for each removal of a row."),
+        _read_own(SYNC_RUNS, "One row for each sync."),
+        _read_own(VERIFY_RUNS, "One row for each verification."),
+        _read_own(DELETED_RECORDS, "One row for each removal of a row."),
     ]
 
 

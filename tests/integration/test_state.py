@@ -14,11 +14,11 @@ import pytest
 from dlt.common.versioned_state import compress_state
 
 from harvest_source.errors import BusyError, ConfigError
-from harvest_source.load.own_tables import DELETED_RECORDS
 from harvest_source.operations.check import check
 from harvest_source.operations.sync import Hooks
 from harvest_source.operations.verify import verify
 from harvest_source.sandbox import Request
+from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.warehouse.target import build_target
 from harvest_source.warehouse.warehouse import Warehouse
 from tests.support.lab import HOUR, Lab

@@ -21,11 +21,12 @@ from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.history import TableHistory
-from harvest_source.load.own_tables import DELETED_RECORDS, build_own_resource
+from harvest_source.load.own_tables import build_own_resource
 from harvest_source.load.settings import Upkeep
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.warehouse import Warehouse

@@ -5,14 +5,9 @@ from __future__ import annotations
 import dlt
 import pytest
 
-from harvest_source.load.own_tables import (
-    COLUMNS,
-    DELETED_RECORDS,
-    SYNC_RUNS,
-    build_own_resource,
-    is_made,
-)
+from harvest_source.load.own_tables import COLUMNS, build_own_resource, is_made
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.own_tables import DELETED_RECORDS, SYNC_RUNS
 
 each_table = pytest.mark.parametrize("table", COLUMNS)
 

@@ -37,12 +37,12 @@ from harvest_source.extract.removals import (
     rename_removal_columns,
 )
 from harvest_source.load.history import VALID_TO
-from harvest_source.load.own_tables import DELETED_RECORDS
 from harvest_source.load.state import change_account
 from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.row_removal import RowRemoval, finish_pending_removals
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import EVERY_ROW, Equals
 from harvest_source.warehouse.deleted_records import mark_returned
 from harvest_source.warehouse.removal import count_orphans

@@ -19,9 +19,9 @@ from dlt.common.pipeline import PipelineContext
 from harvest_source.errors import GuardError
 from harvest_source.extract.removals import Reason, Removal, Unseen, build_removal_by_id
 from harvest_source.load.history import TableHistory
-from harvest_source.load.own_tables import DELETED_RECORDS
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import EVERY_ROW, Equals, OneOf
 from harvest_source.warehouse.deleted_records import insert_records, mark_returned
 from harvest_source.warehouse.removal import (

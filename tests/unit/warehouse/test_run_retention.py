@@ -12,8 +12,8 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
 from harvest_source.errors import DestinationError
-from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS
 from harvest_source.schema.columns import LOAD_ID
+from harvest_source.schema.own_tables import SYNC_RUNS, VERIFY_RUNS
 from harvest_source.sql.conditions import EVERY_ROW, Equals
 from harvest_source.warehouse.run_retention import choose_states, forget_old_runs
 from harvest_source.warehouse.warehouse import Warehouse
