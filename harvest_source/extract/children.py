@@ -121,7 +121,7 @@ class _Choice:
 
 
 def _begin_sweep(
-    task: Task, listed: ParentList, parents: Sequence[int], cursor: Cursor | None
+    task: Task, parents: ParentList, ids: Sequence[int], cursor: Cursor | None
 ) -> _Choice:
     """
     Choose all parents if the options ask for all children, or if rows lack columns that are no
@@ -134,8 +134,8 @@ def _begin_sweep(
     before = ParentSweep.load(task.state.get(SWEEP_KEY))
     is_empty = cursor is None and not options.full_refresh and SWEEP_KEY not in task.state
     none_if = parent.none_if if is_empty and not options.all_children else None
-    left_out = listed.without_children(none_if)
-    possible = [each for each in parents if each not in left_out]
+    left_out = parents.without_children(none_if)
+    possible = [each for each in ids if each not in left_out]
     # Nothing marks the rows that lack a column, so no sweep could tell when all of them have it.
     asks_all = options.all_children or task.lacks_columns
     share = 1.0 if asks_all else parent.at_first
@@ -143,9 +143,9 @@ def _begin_sweep(
     sweep = ParentSweep(is_first=is_empty or before.is_first)
     chosen = sweep.next_parents(possible, count_at_first(len(possible), share))
     sweep = sweep.advance(chosen, possible, now)
-    changed = listed.changed_since(cursor.at - options.overlap) if cursor is not None else set()
-    asked = {*chosen, *(changed & {*parents})}
-    return _Choice(sorted(asked), sweep, is_of_all=len(asked) == len(parents))
+    changed = parents.changed_since(cursor.at - options.overlap) if cursor is not None else set()
+    asked = {*chosen, *(changed & {*ids})}
+    return _Choice(sorted(asked), sweep, is_of_all=len(asked) == len(ids))
 
 
 def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Choice:
@@ -156,29 +156,29 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
     if not (sweep.is_due(now, every) or options.all_children):
         return _Choice(changed, sweep)
     bound = options.start_date if listed.window else None
-    everyone = read_parents(task, listed, (Slice(DateWindow(bound)),))
-    if not everyone.result.proven:
-        task.note_unproven([everyone.result])
+    parents = read_parents(task, listed, (Slice(DateWindow(bound)),))
+    if not parents.result.proven:
+        task.note_unproven([parents.result])
         return _Choice(changed, sweep)  # The sweep must not pass a parent missing from the list.
-    parents, without = everyone.split(parent.having)
+    ids, without = parents.split(parent.having)
     if options.all_children:
-        asked = dict.fromkeys([*changed, *parents])
-        return _Choice([*asked], ParentSweep.whole(len(parents), now), without=without)
-    if (days := sweep.days_needed(len(parents))) > every.days:
+        asked = dict.fromkeys([*changed, *ids])
+        return _Choice([*asked], ParentSweep.whole(len(ids), now), without=without)
+    if (days := sweep.days_needed(len(ids))) > every.days:
         task.run_log.warn(
-            f"Reading the {counted(len(parents), 'list')} of {task.endpoint.name} of account "
+            f"Reading the {counted(len(ids), 'list')} of {task.endpoint.name} of account "
             f"{task.session.account_id} again takes {days} days, not {every.days} as full_walk "
             f"says: syncs read at most {SWEEP_MOST:,} of them a day, 1 % of what Harvest allows."
         )
-    possible = parents
+    possible = ids
     if sweep.is_first:
-        left_out = everyone.without_children(parent.none_if)
+        left_out = parents.without_children(parent.none_if)
         if sweep.began is not None:
             # Those that changed may have been asked since: the row of a child deleted afterwards
             # would stay. One more day allows for clocks that differ.
-            left_out -= everyone.changed_since(sweep.began - DAILY)
-        possible = sorted({*parents} - left_out)
-    step = take_step(sweep, possible, parents, now=now, every=every)
+            left_out -= parents.changed_since(sweep.began - DAILY)
+        possible = sorted({*ids} - left_out)
+    step = take_step(sweep, possible, ids, now=now, every=every)
     asked = dict.fromkeys([*changed, *step.asked])
     return _Choice([*asked], step.sweep, without=without)
 
