@@ -178,9 +178,9 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
             # would stay. One more day allows for clocks that differ.
             left_out -= parents.changed_since(sweep.began - DAILY)
         possible = sorted({*ids} - left_out)
-    step = take_step(sweep, possible, ids, now=now, every=every)
-    asked = dict.fromkeys([*changed, *step.asked])
-    return _Choice([*asked], step.sweep, without=without)
+    chosen, sweep = take_step(sweep, possible, ids, now=now, every=every)
+    asked = dict.fromkeys([*changed, *chosen])
+    return _Choice([*asked], sweep, without=without)
 
 
 def _note_unasked(task: Task, sweep: ParentSweep) -> None:

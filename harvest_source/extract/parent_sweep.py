@@ -146,14 +146,6 @@ class ParentSweep:
         return ParentSweep(finished_at=began, parents=len(everyone), at=now)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The parents that a run asks for their children, and the state of the sweep afterwards."""
-
-    asked: Sequence[int]
-    sweep: ParentSweep
-
-
 def take_step(
     sweep: ParentSweep,
     parents: Sequence[int],
@@ -161,7 +153,7 @@ def take_step(
     *,
     now: datetime,
     every: timedelta,
-) -> Step:
+) -> tuple[list[int], ParentSweep]:
     """
     Take the next step of *sweep*; if it ends late, also begin the sweep after it.
 
@@ -171,6 +163,9 @@ def take_step(
     Args:
         parents: The parents that *sweep* is to ask.
         everyone: The parents that the sweep after it is to ask.
+
+    Returns:
+        The parents that the run asks for their children, and the sweep afterwards.
     """
     most = sweep.count_next(len(parents), now, every)
     asked = sweep.next_parents(parents, most)
@@ -179,7 +174,7 @@ def take_step(
     if after.began is None and is_late and left > 0:
         again = after.next_parents(everyone, left)
         asked, after = [*asked, *again], after.advance(again, everyone, now)
-    return Step(asked, after)
+    return asked, after
 
 
 def count_at_first(parents: int, share: float) -> int:

@@ -12,7 +12,6 @@ from harvest_source.extract.parent_sweep import (
     SWEEP_MOST,
     SWEEP_PARENTS,
     ParentSweep,
-    Step,
     count_at_first,
     take_step,
 )
@@ -124,15 +123,15 @@ def test_a_sweep_that_ends_late_begins_the_next_one(days: int, begins: bool) -> 
     first = sorted(some, reverse=True)[:50]
     sweep = ParentSweep(is_first=True).advance(first, some, NOW)
     now = NOW + timedelta(days=days)
-    step = take_step(sweep, some, everyone, now=now, every=WEEK)
-    ended, again = step.asked[:30], step.asked[30:]
+    asked, after = take_step(sweep, some, everyone, now=now, every=WEEK)
+    ended, again = asked[:30], asked[30:]
     assert sorted([*first, *ended]) == [*some]
     assert [*again] == sorted(everyone, reverse=True)[: len(again)]
-    assert bool(again) == (now in {step.sweep.began, step.sweep.finished_at}) == begins
-    assert not step.sweep.is_first
+    assert bool(again) == (now in {after.began, after.finished_at}) == begins
+    assert not after.is_first
 
 
 def test_a_sweep_that_begins_and_ends_in_one_run_begins_no_other() -> None:
     """This holds however large the run's share is."""
     step = take_step(ParentSweep(), [1, 2], [1, 2, 3], now=NOW, every=timedelta(0))
-    assert step == Step([2, 1], ParentSweep(finished_at=NOW, parents=2, at=NOW))
+    assert step == ([2, 1], ParentSweep(finished_at=NOW, parents=2, at=NOW))
