@@ -108,15 +108,14 @@ def _keep_progress(task: Task, slice_: Slice, result: ReadResult, *, is_whole: b
     if slice_.since is not None or not result.done or task.options.full_refresh:
         return
     assert result.began is not None
-    if (
-        task.confirm_time(result.began) == result.began
-    ):  # It becomes the cursor, perhaps in another run.
-        if is_whole and task.lacks_columns:
-            # If this read is interrupted, the next run continues it only without a cursor.
-            task.state.pop("cursor", None)
-        _note_columns(task, is_whole=is_whole)
-        managed = task.session.managed_scope
-        task.state["backfill"] = dump_backfill(slice_, result, task.visibility, managed)
+    if task.confirm_time(result.began) != result.began:
+        return  # It would become the cursor, perhaps in another run.
+    if is_whole and task.lacks_columns:
+        # If this read is interrupted, the next run continues it only without a cursor.
+        task.state.pop("cursor", None)
+    _note_columns(task, is_whole=is_whole)
+    managed = task.session.managed_scope
+    task.state["backfill"] = dump_backfill(slice_, result, task.visibility, managed)
 
 
 def _read_volatile(task: Task, reader: ListReader, results: list[ReadResult]) -> Iterator[pa.Table]:
