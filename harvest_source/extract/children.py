@@ -210,4 +210,4 @@ def _store_incomplete(task: Task, incomplete: Sequence[Scope], others: Iterable[
 
 def _child_scope(task: Task, parent_id: int) -> Scope:
     key = _parent_of(task.endpoint).key
-    return Scope(((key, parent_id),), task.endpoint.path.format(parent=parent_id), {})
+    return Scope(((key, parent_id),), task.endpoint.path.format(parent=parent_id))

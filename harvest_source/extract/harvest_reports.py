@@ -79,7 +79,7 @@ def read_snapshot(task: Task) -> Iterator[pa.Table]:
     today = task.today
     stored = StoredLists(task, "windows")
     if stored.may_be_read(today.isoformat()):
-        scope = Scope((("snapshot_date", today),), task.endpoint.list_path, {})
+        scope = Scope((("snapshot_date", today),), task.endpoint.list_path)
         note_excluded(task.state, task.excluded)
         yield from read_scopes(task, [scope], stored)
         stored.store(only=today.isoformat())
@@ -207,7 +207,7 @@ def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: se
             if before is None or covers(task.visibility, before.by):
                 if bounds is not None:
                     values = tuple(zip((FROM_DATE, TO_DATE), bounds, strict=True))
-                    add_removal_of_lists(task, [Scope(values, "", {})], Reason.COVERED)
+                    add_removal_of_lists(task, [Scope(values)], Reason.COVERED)
                 stored.forget(name)
         elif before is not None and before.rows == 0 and window is not None:
             assert window.start is not None

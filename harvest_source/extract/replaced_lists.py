@@ -146,7 +146,7 @@ def read_all(task: Task) -> Iterator[pa.Table]:
         return
     table = read_list(task)
     if accepts(task, before, table, "all of it"):
-        whole = [Scope((), "", {})]
+        whole = [Scope(())]
         if table.num_rows == 0:
             add_removal_of_empty_lists(task, whole)
         yield table

@@ -8,7 +8,7 @@ as pending, until it is carried out or the list has rows again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -25,9 +25,9 @@ class Scope:
     """One of several lists of a table: the columns and values that all of its rows share."""
 
     values: tuple[tuple[str, Any], ...]
-    path: str
-    """Relative to the API's base."""
-    params: Mapping[str, str]
+    path: str = ""
+    """Relative to the API's base; empty if only its rows matter, and the list is not read."""
+    params: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return "/".join(str(value) for _, value in self.values)

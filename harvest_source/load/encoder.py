@@ -190,7 +190,7 @@ def iter_empty_table(
         yield dlt.mark.materialize_table_schema()
     else:
         # The mark would make dlt's load id nullable, and Arrow rows could never follow.
-        scope = Scope(tuple((column.name, None) for column in endpoint.injected), "", {})
+        scope = Scope(tuple((column.name, None) for column in endpoint.injected))
         empty = build_decoder(endpoint, 0, excluded, schema, {}).empty()
         table = with_load_id(scope.stamp(empty, endpoint), endpoint)
         yield add_hints(table, columns={}, is_first_table=True)
