@@ -202,15 +202,15 @@ class TablesComparison:
         stored = self._values.pop(table.place, None)
         if listed is not None and stored is not None:
             yield from compare_values(workspace, table, changed, listed, stored, digests)
+        yield from compare_history(workspace, table)
+        most = LISTS_TO_MEND if self.is_thorough else LISTS
+        yield from ListsComparison(workspace, table, changed, most).run()
         if name == "time_entries":
             yield from HoursComparison(workspace, table, changed).run()
         if name == "expenses":
             yield from ExpensesComparison(workspace, table, changed).run()
         if name == "invoices":
             yield from InvoiceComparison(workspace, table, changed).run()
-        yield from compare_history(workspace, table)
-        most = LISTS_TO_MEND if self.is_thorough else LISTS
-        yield from ListsComparison(workspace, table, changed, most).run()
         # Last: it may take minutes, in which rows change that are not in *changed*.
         if self.all_values and table.copy.count() > table.page_rows:
             yield from self._compare_all_values(workspace, table, changed, digests)
