@@ -99,10 +99,12 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
             anyio.run(serve_stdio, AskServer(access, lambda _: caller, audit, clock))
         else:
             from harvest_source.ask.mcp.http import build_app, serve_http
+            from harvest_source.ask.trouble import Trouble
 
             address = _build_address(options)
             callers = _build_callers(context, address, audit)
-            server = AskServer(access.for_server(), callers.find_caller, audit, clock)
+            trouble = Trouble(context.console.error)
+            server = AskServer(access.for_server(), callers.find_caller, audit, clock, trouble)
             anyio.run(partial(serve_http, build_app(server, callers, address), address))
     return ExitCode.DONE
 

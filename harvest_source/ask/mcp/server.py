@@ -27,14 +27,16 @@ from harvest_source._version import __version__
 from harvest_source.ask.access import Access, Caller, Find
 from harvest_source.ask.answers import Answer
 from harvest_source.ask.audit_log import UNKNOWN, AuditFailed, AuditLog, Call
+from harvest_source.ask.callers import NotConfirmedError
 from harvest_source.ask.mcp.prompts import Prompt, read_prompts
 from harvest_source.ask.mcp.replies import NOTICE, OUTPUT_SCHEMA, build_reply, limit_size
 from harvest_source.ask.mcp.tools import TOOLS, Tool, parse_arguments
 from harvest_source.ask.runner import CancellableQuestion, QueryFailed
 from harvest_source.ask.shown_text import clean
 from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.ask.trouble import Trouble
 from harvest_source.clock import Clock
-from harvest_source.errors import HarvestError
+from harvest_source.errors import DestinationError, HarvestError
 
 INSTRUCTIONS: Final = (
     "A read-only copy of a Harvest account: time entries, projects, clients, people, invoices, "
@@ -45,6 +47,12 @@ _NO_TOOL: Final = "There is no such tool here. See tools/list."
 _NO_PROMPT: Final = "There is no such prompt here. See prompts/list."
 _NO_RESOURCE: Final = "There is no such resource here. See resources/list."
 _BUG: Final = "The question failed by a fault in harvest-source. The server's log has its kind."
+_UNREADABLE: Final = (
+    "The warehouse cannot be read at the moment: a sync may be writing it. Try again in a minute. "
+    "If that does not help, tell the person who runs the server, who can see the reason."
+)
+_FOR_CALLERS: Final = (StatementRefused, QueryFailed, NotConfirmedError, AuditFailed)
+"""Errors about the call itself. The text of any other may describe the server's machine."""
 _RESOURCE: Final = "harvest://tables/"
 
 Context = Any
@@ -57,12 +65,16 @@ class AskServer:
 
     Attributes:
         find_caller: Finds who a request is from.
+        trouble: Tells the person who runs the server why the warehouse cannot be read. Callers are
+            then not told, because the reason names files, users and processes of the machine.
+            None: the caller is the person who runs the server.
     """
 
     access: Access
     find_caller: Find
     audit: AuditLog
     clock: Clock
+    trouble: Trouble | None = None
 
     def build(self) -> Server[Any]:
         """Build the protocol server with our handlers."""
@@ -181,12 +193,33 @@ class AskServer:
         tool = TOOLS[name]
         arguments = parse_arguments(tool, given)
         call.arguments = call.arguments or given or {}
-        answer = await run_cancellable(
-            lambda task: tool.answer(self.access.open(call.caller, task), arguments)
-        )
+        with self._hidden_reasons():
+            answer = await run_cancellable(
+                lambda task: tool.answer(self.access.open(call.caller, task), arguments)
+            )
         answer = answer if is_whole else limit_size(answer)
         call.tables, call.rows = answer.tables, len(answer.rows)
         return answer
+
+    @contextmanager
+    def _hidden_reasons(self) -> Iterator[None]:
+        """
+        Tell a remote caller no reason that is about the machine; note when the trouble is over.
+
+        Raises:
+            DestinationError: Replaces any error whose text may describe the machine.
+        """
+        try:
+            yield
+        except _FOR_CALLERS:
+            raise
+        except HarvestError as error:
+            if self.trouble is None:
+                raise
+            self.trouble.begin(f"Calls are not answered until this is over: {error}")
+            raise DestinationError(_UNREADABLE) from None
+        if self.trouble is not None:
+            self.trouble.end()
 
     @asynccontextmanager
     async def _logged(self, tool: str, caller: Caller) -> AsyncIterator[Call]:
