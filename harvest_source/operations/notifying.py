@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from harvest_source.api.notification import SECONDS, Event, Notification, Recipient
+from harvest_source.api.notification import SECONDS, Event, Notification, Recipient, Style
 from harvest_source.dlt_internals import find_pipelines_folder
 from harvest_source.errors import BusyError, HarvestError, error_dict, find_cause, printable
 from harvest_source.termination import Terminated
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from harvest_source.operations.run_report import SyncReport
 
 _LONGEST: Final = 500
-_TERMINATED_S: Final = 2.0
-"""How long a notification may take after SIGTERM: SIGKILL follows, after ten seconds in Docker."""
+_INTERRUPTED_S: Final = 2.0
+"""
+How long a notification may take after SIGTERM, which SIGKILL follows, after ten seconds in Docker;
+and after Ctrl-C, because a person waits.
+"""
+
+_SPARE_S: Final = 0.5
+"""How much longer to wait for the sending thread, so that it can say why it failed."""
 
 
 class RunNotifier(AbstractContextManager["RunNotifier"]):
@@ -39,6 +45,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         name = f"{target.pipeline}-{target.short_name}.failed"
         self._failed = find_pipelines_folder() / name
         self._beginning: threading.Thread | None = None
+        self._has_reported = False
 
     def begin(self) -> None:
         """Tell a dead man's switch that the run begins; the run does not wait for that."""
@@ -66,6 +73,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         problems = [str(each["message"]) for each in report.as_dict()["errors"]]
         if problems:
             text += f". {printable('; '.join(problems), limit=_LONGEST)}"
+        self._has_reported = True
         return self._notify(Notification(event, text, report.as_dict()))
 
     def __exit__(
@@ -76,14 +84,23 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
     ) -> None:
         if self._recipient is None or error is None or isinstance(error, BusyError):
             return
-        if find_cause(error, Terminated) is not None:
-            message, within_s = "Ended by SIGTERM", _TERMINATED_S
+        is_terminated = find_cause(error, Terminated) is not None
+        is_interrupted = find_cause(error, KeyboardInterrupt) is not None
+        if is_interrupted and self._has_reported:
+            return  # The run was over, and its report was sent or cannot be.
+        if is_interrupted and not is_terminated and self._recipient.chosen_style is not Style.PING:
+            return  # Ctrl-C is not a failure, and the person who pressed it knows.
+        if is_interrupted:
+            # A dead-man switch has got /start, and would otherwise wait for the run's end.
+            message = "Ended by SIGTERM" if is_terminated else "Ended by Ctrl-C"
+            within_s = _INTERRUPTED_S
         elif isinstance(error, Exception):
             message = str(error) if isinstance(error, HarvestError) else type(error).__name__
             within_s = SECONDS
         else:
-            return  # Ctrl-C is not a failure, and the person who pressed it knows.
-        self._note(has_failed=True)
+            return
+        if is_terminated or not is_interrupted:
+            self._note(has_failed=True)
         text = f"harvest-source into {self._target}: failed. {printable(message, limit=_LONGEST)}"
         report = {"status": "error", "errors": [error_dict(error, message=message)]}
         self._notify(Notification(Event.FAILURE, text, report), within_s)
@@ -118,8 +135,21 @@ def choose_event(status: str, earlier: str | None) -> Event:
 
 
 def notify(recipient: Recipient, notification: Notification, *, within_s: float = SECONDS) -> str:
-    """Send an event that the recipient wants; returns why that was not possible, or ``""``."""
+    """
+    Send an event that the recipient wants; returns why that was not possible, or ``""``.
+
+    Sends on another thread: looking up the address's name cannot be interrupted, and takes as long
+    as the system's settings say.
+    """
     if not recipient.wants(notification.event):
         return ""
-    why = recipient.send(notification, within_s=within_s)
+    outcome = [f"no answer within {within_s:.0f} s"]
+
+    def send() -> None:
+        outcome[0] = recipient.send(notification, within_s=within_s)
+
+    sending = threading.Thread(target=send, name="harvest-notify", daemon=True)
+    sending.start()
+    sending.join(within_s + _SPARE_S)
+    why = outcome[0]
     return f"The notification of {notification.event} was not sent: {why}." if why else ""

@@ -39,11 +39,11 @@ def wait_for_request(server: Sandbox, table: str) -> threading.Event:
     return asked
 
 
-def end(child: Child) -> tuple[str, str]:
-    """Send SIGTERM; the streams of a child that ended with 143. Without it, none would end."""
-    child.send_signal(signal.SIGTERM)
+def end(child: Child, number: int = signal.SIGTERM) -> tuple[str, str]:
+    """Send a signal; the streams of a child that it ended. Without it, none would end."""
+    child.send_signal(number)
     out, err = child.communicate(timeout=30)
-    assert child.returncode == 143, (child.returncode, out, err)
+    assert child.returncode == 128 + number, (child.returncode, out, err)
     assert "Traceback" not in err
     return out, err
 
@@ -80,8 +80,14 @@ def test_the_json_log_ends_with_a_run_line(server: Sandbox, folder: Path) -> Non
     assert json.loads(out)["errors"][0]["type"] == "Terminated"
 
 
-def test_a_dead_man_switch_hears_of_the_end(server: Sandbox, folder: Path) -> None:
-    """``/start`` is followed by ``/fail``; the next good run is a recovery."""
+@pytest.mark.parametrize(
+    ("number", "name", "event"),
+    [(signal.SIGTERM, "SIGTERM", ["recovered"]), (signal.SIGINT, "Ctrl-C", [])],
+)
+def test_a_dead_man_switch_hears_of_the_end(
+    server: Sandbox, folder: Path, number: int, name: str, event: list[str]
+) -> None:
+    """``/start`` is followed by ``/fail``, once; after SIGTERM the next good run is a recovery."""
     asked = wait_for_request(server, "clients")
     server.fault("stall", table="clients")
     with serving() as post:
@@ -91,13 +97,13 @@ def test_a_dead_man_switch_hears_of_the_end(server: Sandbox, folder: Path) -> No
         }
         child = start_command("sync", "--table=clients", folder=folder, settings=settings)
         assert asked.wait(60)
-        end(child)
+        end(child, number)
         assert [path.rpartition("/")[2] for path, _ in post.got] == ["start", "fail"]
-        assert "Ended by SIGTERM" in post.got[1][1]["text"]
+        assert f"Ended by {name}" in post.got[1][1]["text"]
         server.clear_faults()
         settings["SOURCES__HARVEST__NOTIFY_STYLE"] = "post"
         assert run_command("sync", "--table=clients", folder=folder, settings=settings).code == 0
-        assert post.got[2][1]["event"] == "recovered"
+        assert [body["event"] for _, body in post.got[2:]] == event
 
 
 def start_sync_with_a_silent_recipient(server: Sandbox, folder: Path, post: Post) -> Child:
