@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ from harvest_source.warehouse.working_folder import claim_folder
 _THREADS: Final = 4
 _DBT: Final = "dbt"
 """The folder with dbt's own files, in the pipeline's working folder."""
+_PROFILE: Final = "profile"
+"""The folder in it with dbt's profile: how to reach the destination."""
 _ENCRYPTION: Final = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
 """Options of a PostgreSQL address that dbt has under the same names."""
 _ADAPTERS: Final = {DUCKDB: "duckdb", "postgres": "postgres"}
@@ -156,13 +159,14 @@ def transform(
             **(variables or {}),
         }
         check_accounts(warehouse, [int(each) for each in known["harvest_account_ids"]])
-        with tempfile.TemporaryDirectory(prefix="harvest-dbt-") as folder:
+        kept = Path(warehouse.pipeline.working_dir) / _DBT
+        with profile_folder(kept) as folder:
             nodes = build(
                 _connect(adapter, warehouse),
                 schema,
                 known,
-                Path(folder),
-                kept=Path(warehouse.pipeline.working_dir) / _DBT,
+                folder,
+                kept=kept,
                 on_progress=on_progress,
             )
         models = _count_models(warehouse, schema, nodes)
@@ -174,6 +178,24 @@ def transform(
             return report
         published = publish_file(target, place)
     return replace(report, published=published, seconds=time.monotonic() - begun)
+
+
+@contextmanager
+def profile_folder(kept: Path) -> Iterator[Path]:
+    """
+    An empty folder in *kept* for dbt's profile and log, which only this user may enter.
+
+    Removed at the end. Not in the folder for temporary files, where nothing would remove that of a
+    build that was killed: here the next build does, which has the pipeline's lock.
+    """
+    folder = kept / _PROFILE
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find_adapter(target: Target) -> str:
