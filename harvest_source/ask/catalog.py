@@ -122,6 +122,15 @@ class Catalog:
             raise StatementRefused(_suggest("There is no table", name, known))
         return found
 
+    def has_unique_keys(self, table: Table) -> bool:
+        """
+        Whether no two rows of *table* have the same key: only syncs ensure that.
+
+        A view, and a table that people made, may have the columns of a key and repeat its values.
+        """
+        own = self.schemas[0].lower()
+        return not table.is_view and table.relation.schema.lower() == own
+
     def describe_tables(self) -> list[tuple[Any, ...]]:
         """Name, schema, key, number of columns and description of every table."""
         return [

@@ -51,8 +51,14 @@ class ListRecords:
         """
         table = catalog.find(self.table)
         columns = [table.column(name) for name in self.columns] or list(table.columns)
-        order = self._complete_order(table)
+        has_key = bool(table.key) and catalog.has_unique_keys(table)
+        order = self._complete_order(table, has_key=has_key)
         conditions, parameters = build_where(table, self.where)
+        source = table.quoted
+        if not has_key:
+            # Rows that are equal in everything are counted, so that each has a place of its own.
+            source = _number_copies(source, order, conditions)
+            order, conditions = [*order, (_COPY, False)], []
         if self.after is not None:
             condition, values = _build_after(order, self.after)
             conditions.append(condition)
@@ -63,12 +69,12 @@ class ListRecords:
             f"{key} {'DESC' if is_down else 'ASC'} NULLS LAST" for key, is_down in order
         )
         sql = (
-            f"SELECT {', '.join(names + keys)} FROM {table.quoted}"  # noqa: S608
+            f"SELECT {', '.join(names + keys)} FROM {source}"  # noqa: S608
             f"{join_where(conditions)} ORDER BY {sorting}"
         )
         return Built(sql, tuple(parameters), (table.relation,))
 
-    def _complete_order(self, table: Table) -> list[tuple[str, bool]]:
+    def _complete_order(self, table: Table, *, has_key: bool) -> list[tuple[str, bool]]:
         """
         The requested order, then what makes it unambiguous: the key, or every column.
 
@@ -81,12 +87,28 @@ class ListRecords:
         ]
         names = {column.name for column, _ in asked}
         every = tuple(column.name for column in table.columns)
-        rest = [(table.column(name), False) for name in table.key or every if name not in names]
+        wanted = table.key if has_key else dict.fromkeys((*table.key, *every))
+        rest = [(table.column(name), False) for name in wanted if name not in names]
         order = [(_build_sort_key(column), is_down) for column, is_down in asked + rest]
         texts = [f"CAST({quote(each.name)} AS VARCHAR)" for each in table.columns if _is_long(each)]
-        if texts and not table.key:
+        if texts and not has_key:
             order.append((f"md5(concat_ws('|', {', '.join(texts)}))", False))
         return order
+
+
+_COPY: Final = quote("cursor copy")
+"""The column that counts equal rows. No table of ours has a column of that name."""
+
+
+def _number_copies(
+    source: str, order: Sequence[tuple[str, bool]], conditions: Sequence[str]
+) -> str:
+    """The SQL of the rows of *source* that match *conditions*, with :data:`_COPY`."""
+    keys = ", ".join(key for key, _ in order)
+    return (
+        f"(SELECT *, row_number() OVER (PARTITION BY {keys}) AS {_COPY} "  # noqa: S608
+        f"FROM {source}{join_where(conditions)}) AS numbered"
+    )
 
 
 _SORTED_CHARACTERS: Final = 100

@@ -40,3 +40,39 @@ def test_people_who_lack_a_name_are_found_by_the_other(
         value = {"kind": "FindNames", "text": text}
         reply = run(connection, Request("", "harvest", SCHEMAS, question=value))
     assert [row[3] for row in reply.rows] == names
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("order", [[], ["name"], ["-name"], ["-hours", "name"]])
+@pytest.mark.parametrize("table", ["harvest.bare", "reports.clients", "harvest.doubled"])
+def test_rows_that_are_equal_in_everything_come_once_each(
+    tmp_path: Path, table: str, order: list[str], size: int
+) -> None:
+    """Also in a view, and in a table that people made, with the columns of a key."""
+    rows = "('Ax', 1), ('Ax', 1), ('Ax', 1), ('B', NULL), ('B', NULL)"
+    keys = {"reports.clients": "1 AS account_id, 2 AS id, ", "harvest.doubled": "'k' AS _dlt_id, "}
+    kind = "VIEW" if table == "harvest.doubled" else "TABLE"
+    found: list[Any] = []
+    with duckdb.connect(str(make_warehouse(tmp_path / "warehouse.duckdb"))) as connection:
+        connection.execute("CREATE SCHEMA reports")
+        connection.execute(
+            f"CREATE {kind} {table} AS SELECT {keys.get(table, '')}* "
+            f"FROM (VALUES {rows}, ('C', 3)) AS t(name, hours)"
+        )
+        after: list[Any] | None = None
+        for _ in range(20):
+            value = {
+                "kind": "ListRecords",
+                "table": table,
+                "where": [{"column": "name", "operator": "!=", "value": "C"}],
+                "columns": ["name", "hours"],
+                "order": order,
+                "after": after,
+            }
+            reply = run(connection, Request("", "harvest", SCHEMAS, question=value, max_rows=size))
+            found += [tuple(row[:2]) for row in reply.rows]
+            if not reply.has_more:
+                break
+            after = list(reply.rows[-1][2:])
+    expected = [("Ax", 1)] * 3 + [("B", None)] * 2
+    assert sorted(map(str, found)) == sorted(map(str, expected))
