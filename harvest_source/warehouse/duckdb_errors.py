@@ -82,6 +82,13 @@ def explain_error(
         )
     if versions := _STORAGE_VERSION.search(text):
         return _explain_version(path, int(versions["file"]), int(versions["newest"]), kept)
+    log = Path(f"{path}.wal")
+    if log.is_dir():
+        return (
+            f"{log} is a folder, and DuckDB has the newest writes of {path} in a file of that "
+            f"name. {kept} Move the folder away: mv {shlex.quote(str(log))} "
+            f"{shlex.quote(f'{log}.folder')}"
+        )
     if is_damaged(error):
         return explain_damage(path, error, kept=kept)
     return _explain_path(path, kept, only_reads=only_reads) or (

@@ -65,11 +65,19 @@ def have_a_damaged_log(path: Path) -> None:
     log.write_bytes(written)
 
 
+def have_a_folder_as_log(path: Path) -> None:
+    path.with_name(f"{path.name}.wal").mkdir()
+
+
 FAULTS: Final[dict[str, tuple[Damage, tuple[str, ...]]]] = {
     "text": (be_text, ("is not a DuckDB database", "--database")),
     "empty": (be_empty, ("is empty", "Remove it")),
     "folder": (be_folder, ("is a folder", f"--database {NAME}/{NAME}")),
     "short": (be_short, ("is damaged", "backup", f"mv {NAME} {NAME}.damaged")),
+    "log folder": (
+        have_a_folder_as_log,
+        (f"{NAME}.wal is a folder", f"mv {NAME}.wal {NAME}.wal.folder"),
+    ),
     "log": (have_a_damaged_log, ("is damaged", f"mv {NAME}.wal {NAME}.wal.damaged")),
 }
 
