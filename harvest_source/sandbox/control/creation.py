@@ -18,6 +18,7 @@ from harvest_source.sandbox.control.lookup import (
 )
 from harvest_source.sandbox.data.account import Account
 from harvest_source.sandbox.data.effects import Effects, new_start
+from harvest_source.sandbox.data.locks import LOCKED_BY, lock_archived
 from harvest_source.sandbox.data.records.billing import (
     estimate_item_category_record,
     estimate_record,
@@ -140,7 +141,10 @@ def create(account: Account, table: str, now: datetime, fields: Record) -> Recor
         record = _new_expense(account, new_id, at, fields)
     else:
         record = MAKERS[table](_Referred(account, fields), new_id, at)
-    account.put(table, record | implied_members(table, fields) | fields)
+    record |= implied_members(table, fields) | fields
+    if table in LOCKED_BY and "is_locked" not in fields:
+        lock_archived(account.tables, table, [record])
+    account.put(table, record)
     if table in ("contacts", "invoices"):
         touch_clients(account, record, at)
     if table in CHILDREN:

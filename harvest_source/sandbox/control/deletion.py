@@ -8,6 +8,7 @@ from harvest_source.sandbox.control.implied import update_role_names
 from harvest_source.sandbox.control.lookup import EditRefusedError, find
 from harvest_source.sandbox.data.account import Account
 from harvest_source.sandbox.data.effects import Effects, delete_below
+from harvest_source.sandbox.data.locks import lock_archived
 from harvest_source.sandbox.data.query import Query, build_test, quoted_ids
 from harvest_source.sandbox.data.records.billing import locked_reason
 from harvest_source.sandbox.data.values import Record, epoch, iso
@@ -108,12 +109,15 @@ def _release(account: Account, invoice_id: int, at: str) -> None:
     free: Record = {"invoice": None, "is_billed": False, "updated_at": at}
     billed = [row for row in account.entries.records() if invoice_id in quoted_ids(row, "invoice")]
     for record in billed:
-        account.put("time_entries", record | free | _lock(record))
+        account.put("time_entries", record | free | _lock(account, "time_entries", record))
     for record in list(account.tables["expenses"].values()):
         if invoice_id in quoted_ids(record, "invoice"):
-            account.put("expenses", record | free | _lock(record))
+            account.put("expenses", record | free | _lock(account, "expenses", record))
 
 
-def _lock(record: Record) -> Record:
+def _lock(account: Account, table: str, record: Record) -> Record:
     reason = locked_reason(billed=False, approved=record["is_closed"], active=True)
-    return {"is_locked": reason is not None, "locked_reason": reason}
+    lock = {"is_locked": reason is not None, "locked_reason": reason}
+    released = record | lock
+    lock_archived(account.tables, table, [released])
+    return {name: released[name] for name in lock}

@@ -12,6 +12,7 @@ from harvest_source.sandbox.control.implied import (
 from harvest_source.sandbox.control.lookup import find, json_values, resolve
 from harvest_source.sandbox.data.account import Account
 from harvest_source.sandbox.data.effects import Effects
+from harvest_source.sandbox.data.locks import LOCKED_BY, lock_archived
 from harvest_source.sandbox.data.values import Record, epoch, iso
 from harvest_source.sandbox.endpoints import CHILDREN
 
@@ -23,6 +24,7 @@ def edit(
     Change *fields* of a record; *touch* moves ``updated_at`` to *now* unless *fields* set it.
 
     Invoicing an entry or an expense (``invoice_id=``) also locks it and touches the client.
+    Archiving a project or a person locks what :data:`LOCKED_BY` names, and touches nothing.
 
     Raises:
         EditRefusedError: There is no such record, or a referenced record does not exist.
@@ -33,6 +35,8 @@ def edit(
     record = dict(old)
     record |= resolve(account, table, record, fields)
     record |= implied_members(table, fields) | fields
+    if table in LOCKED_BY and "is_locked" not in fields:
+        lock_archived(account.tables, table, [record])
     if touch and "updated_at" not in fields:
         record["updated_at"] = at
     account.put(table, record)

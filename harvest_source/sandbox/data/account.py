@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 from harvest_source.sandbox.data import references as refs
 from harvest_source.sandbox.data.entries.source import QUOTED
 from harvest_source.sandbox.data.listing import Key, Listing, RecordListing, key_of
+from harvest_source.sandbox.data.locks import lock_archived
 from harvest_source.sandbox.data.lru import LruCache
 from harvest_source.sandbox.data.nested import NestedRows
 from harvest_source.sandbox.data.query import Query, Test, build_test
@@ -142,6 +143,9 @@ class Account:
                 refs.requote(quoting, self.entries.overlay(), table, record)
             else:
                 refs.requote(quoting, self.tables[quoting].values(), table, record)
+        if table in ("projects", "users"):
+            lock_archived(self.tables, "time_entries", self.entries.overlay())
+            lock_archived(self.tables, "expenses", self.tables["expenses"].values())
         if table in QUOTED:
             self.entries.quoted_changed()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from harvest_source.sandbox.data import references as refs
+from harvest_source.sandbox.data.locks import PROJECT_ARCHIVED
 from harvest_source.sandbox.data.records.guesses import GUESSED
 from harvest_source.sandbox.data.values import Record, exact, money, spelled
 
@@ -212,4 +213,4 @@ def locked_reason(*, billed: bool, approved: bool, active: bool) -> str | None:
         return "Item Invoiced and Locked for this Time Period"
     if approved:
         return "Item Approved and Locked for this Time Period"
-    return None if active else "Item Locked: the Project is Archived"
+    return None if active else PROJECT_ARCHIVED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harvest_source.sandbox.data.agency.seed import seed_agency
 from harvest_source.sandbox.data.entries.bills import Bills
 from harvest_source.sandbox.data.entries.store import EntryStore
+from harvest_source.sandbox.data.locks import lock_archived
 from harvest_source.sandbox.data.seeding.categories import seed_categories
 from harvest_source.sandbox.data.seeding.documents import seed_documents
 from harvest_source.sandbox.data.seeding.estimates import seed_estimates
@@ -20,8 +21,12 @@ from harvest_source.sandbox.data.seeding.work import seed_work
 def seed_account(plan: Plan) -> EntryStore:
     """Fill every table of *plan*, and return the time entries."""
     if plan.settings.data == "agency" and not plan.settings.empty:
-        return seed_agency(plan)
-    return seed_entries(plan, _seed_tables(plan))
+        entries = seed_agency(plan)
+    else:
+        entries = seed_entries(plan, _seed_tables(plan))
+    # Time entries are computed when they are served, with their locks.
+    lock_archived(plan.tables, "expenses", plan.tables["expenses"].values())
+    return entries
 
 
 def _seed_tables(plan: Plan) -> Bills:
