@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import tempfile
 from pathlib import Path
@@ -51,6 +52,27 @@ def check_private(path: Path) -> None:
             f"was read or written. Restrict it: chmod {wanted} {path}"
         )
         raise ConfigError(msg)
+
+
+def check_private_file(path: Path) -> None:
+    """
+    Refuse a folder in the place of a file, and what :func:`check_private` refuses.
+
+    Raises:
+        ConfigError: *path* is a folder, or is accessible to other users.
+    """
+    try:
+        is_folder = path.is_dir()
+    except OSError:
+        is_folder = False  # The next check says why it cannot be reached.
+    if is_folder:
+        place = shlex.quote(str(path))
+        msg = (
+            f"{path} cannot be read: it is a folder, and has to be a file. Move it away: "
+            f"mv {place} {place}.folder"
+        )
+        raise ConfigError(msg)
+    check_private(path)
 
 
 def write_private(path: Path, content: bytes) -> None:

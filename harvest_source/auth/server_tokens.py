@@ -20,7 +20,12 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
-from harvest_source.auth.private_files import check_private, make_folder, write_private
+from harvest_source.auth.private_files import (
+    check_private,
+    check_private_file,
+    make_folder,
+    write_private,
+)
 from harvest_source.auth.profiles import check_profile
 from harvest_source.errors import BusyError, ConfigError, describe_os_error, printable
 
@@ -114,7 +119,7 @@ class ServerTokens:
             ConfigError: The file is accessible to other users, cannot be read, or is not ours.
         """
         check_private(self._folder)
-        check_private(self._path)
+        check_private_file(self._path)
         try:
             content = json.loads(self._path.read_bytes())
             if content["format"] != _FORMAT:

@@ -12,7 +12,12 @@ from typing import Any, Final
 import platformdirs
 from filelock import FileLock, Timeout
 
-from harvest_source.auth.private_files import check_private, make_folder, write_private
+from harvest_source.auth.private_files import (
+    check_private,
+    check_private_file,
+    make_folder,
+    write_private,
+)
 from harvest_source.auth.profiles import check_profile
 from harvest_source.auth.sealing import FORMAT, build_damage_error
 from harvest_source.errors import BusyError, ConfigError, SignInError, describe_os_error, printable
@@ -169,7 +174,7 @@ class VaultFiles:
             raise NoFolderError(why)
         check_private(self.folder)
         path = self._path(profile)
-        check_private(path)
+        check_private_file(path)
         try:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:

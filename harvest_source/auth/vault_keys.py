@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keyring.backend import KeyringBackend
 
-from harvest_source.auth.private_files import check_private, write_private
+from harvest_source.auth.private_files import check_private_file, write_private
 from harvest_source.errors import ConfigError, SignInError, describe_os_error, printable
 
 VARIABLE: Final = "HARVEST_SOURCE_VAULT_KEY"
@@ -206,7 +206,7 @@ class FilePlace:
         self._path = path
 
     def read(self) -> tuple[Key, ...]:
-        check_private(self._path)
+        check_private_file(self._path)
         try:
             return parse_keys(self._path.read_text("ascii").replace("\n", ","), self.name)
         except FileNotFoundError:
