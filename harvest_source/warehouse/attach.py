@@ -48,8 +48,9 @@ def attach(
     found = attach_existing(target, read_only=read_only)
     if found is None:
         msg = (
-            f"Pipeline {pipeline} has loaded nothing into {target}. Give the pipeline, "
-            "destination and dataset of your sync: attach(NAME, destination=..., dataset=...)"
+            f"Pipeline {pipeline} has loaded nothing into {target}. Give the names of your sync: "
+            "--pipeline, --destination and --dataset; in Python attach(NAME, destination=..., "
+            "dataset=...). Or load the data: harvest-source sync"
         )
         raise ConfigError(msg)
     return found

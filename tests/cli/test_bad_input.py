@@ -72,6 +72,13 @@ MORE = (
         ("sync", "--destination", "filesystem", "--database", "a.duckdb"),
     ),
     Mistake(
+        "nothing to export",
+        2,
+        ("loaded nothing into filesystem", "--dataset", "harvest-source sync"),
+        ("export", "out", "--destination", "filesystem"),
+        settings={"DESTINATION__FILESYSTEM__BUCKET_URL": "bucket"},
+    ),
+    Mistake(
         "plain files",
         2,
         ("filesystem", "--table-format delta", "harvest-source export"),
