@@ -10,7 +10,7 @@ from typing import Any, Final
 from harvest_source.config.resolve import CREDENTIALS, PROFILES, SECTIONS
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
-from harvest_source.dlt_internals import FoundSetting, find_setting, is_secret_hint
+from harvest_source.dlt_internals import FoundSetting, find_source_setting, is_secret_hint
 from harvest_source.errors import printable
 
 OPTION: Final = "option"
@@ -65,7 +65,7 @@ def _iter_credentials(config: HarvestConfiguration, given: Collection[str]) -> I
 def _find_credential(name: str, profile: str) -> str:
     own = SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile)
     for sections in (own, SECTIONS):  # A profile without its own app uses the general one.
-        found = find_setting(name, (*sections, CREDENTIALS))
+        found = find_source_setting(name, sections, CREDENTIALS)
         if found is not None:
             return found.place
     return DEFAULT
@@ -93,7 +93,7 @@ def find_place(config: HarvestConfiguration, name: str) -> str:
 
 def _find(config: HarvestConfiguration, name: str) -> FoundSetting | None:
     is_of_profile = name == "account_id" and config.auth_profile != PROFILE
-    return find_setting(
+    return find_source_setting(
         name, (*SECTIONS, PROFILES, config.auth_profile) if is_of_profile else SECTIONS
     )
 

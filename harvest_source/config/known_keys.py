@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from harvest_source.config.parse import parse_exclude
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import SCOPE_KEYS
 from harvest_source.dlt_internals import iter_config_sections, iter_config_values
@@ -61,6 +62,7 @@ def check_keys() -> None:
                 "and without blanks."
             )
             raise ConfigError(msg)
+    _check_short_excludes()
 
 
 def check_given(overrides: Mapping[str, Any]) -> None:
@@ -109,6 +111,34 @@ def _check_sections() -> None:
                 f"a variable of its own, such as {inner}."
             )
             raise ConfigError(msg)
+
+
+def _check_short_excludes() -> None:
+    """
+    Refuse columns of ours that are to be left out by a key or variable that is not read.
+
+    ``exclude`` of another source or program names no column of ours, and is ignored.
+
+    Raises:
+        ConfigError: Names the place.
+    """
+    for sections in (("sources",), ()):
+        for value, key, provider in iter_config_values("exclude", *sections):
+            if _names_columns(value):
+                where = "" if provider.startswith("Env") else f" in {provider}"
+                msg = (
+                    f"{key}{where} names columns of Harvest, but it is not read there, so they "
+                    "would be loaded. Write it as exclude under [sources.harvest], or as "
+                    f"{_PREFIX}EXCLUDE in the environment."
+                )
+                raise ConfigError(msg)
+
+
+def _names_columns(value: object) -> bool:
+    try:
+        return bool(parse_exclude(value))
+    except ConfigError:
+        return False
 
 
 def _iter_unknown_keys() -> Iterator[tuple[str, tuple[str, ...]]]:

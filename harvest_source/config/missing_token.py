@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from harvest_source.dlt_internals import iter_config_files
+from harvest_source.dlt_internals import iter_config_files, iter_config_values
 from harvest_source.errors import printable
 
 _VARIABLE: Final = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
 _LOOKS_LIKE_OURS: Final = re.compile(r"HARVEST.*(TOKEN|SECRET|KEY)")
 _NOT_A_SIGN_IN: Final = "HARVEST_SOURCE_"
 """Prefix of our own variables that do not hold a token, such as the vault's key."""
+
+_SHORT_SECTIONS: Final = (("sources", "credentials"), ("sources",), ("credentials",), ())
+"""Sections in which dlt itself would go on to look for a token, and we do not."""
 
 
 def explain_missing_token(vault: str) -> str:
@@ -26,7 +29,8 @@ def explain_missing_token(vault: str) -> str:
     """
     files = [str(path) for path in iter_config_files()]
     places = ", ".join([f"{_VARIABLE} in the environment", *files, vault])
-    unread = "".join(f" {each}" for each in (*_iter_variables(os.environ), *_iter_files(files)))
+    found = (*_iter_variables(os.environ), *_iter_short_places(), *_iter_files(files))
+    unread = "".join(f" {each}" for each in found)
     return (
         f"No Harvest access token was found. Looked for it in: {places}.{unread} Make one at "
         "https://id.getharvest.com/developers and put it into .dlt/secrets.toml as access_token "
@@ -39,6 +43,18 @@ def _iter_variables(environment: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environment):
         if _LOOKS_LIKE_OURS.search(name.upper()) and not name.startswith(_NOT_A_SIGN_IN):
             yield f"{printable(name)} is set, but that name is not read."
+
+
+def _iter_short_places() -> Iterator[str]:
+    """
+    Name tokens outside our sections. They may be another program's, and would be sent to Harvest.
+    """
+    for name in ("access_token", "refresh_token"):
+        for sections in _SHORT_SECTIONS:
+            for value, key, provider in iter_config_values(name, *sections):
+                if isinstance(value, str):
+                    place = key if provider.startswith("Env") else f"{key} in {provider}"
+                    yield f"{place} is set, but without sources.harvest it is not read."
 
 
 def _iter_files(read: Iterable[str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dlt.common.configuration import ConfigValueCannotBeCoercedException, resolve_configuration
+from dlt.common.configuration import ConfigValueCannotBeCoercedException
 
 from harvest_source.auth.profiles import check_profile
 from harvest_source.config.known_keys import check_given, check_keys
@@ -16,7 +16,12 @@ from harvest_source.config.settings_files import (
 )
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
-from harvest_source.dlt_internals import ConfigurationException, find_setting, iter_config_values
+from harvest_source.dlt_internals import (
+    ConfigurationException,
+    fill_spec,
+    find_source_setting,
+    iter_config_values,
+)
 from harvest_source.errors import ConfigError, printable
 
 SECTIONS: Final = ("sources", "harvest")
@@ -32,6 +37,9 @@ def read_configuration(
 ) -> HarvestConfiguration:
     """
     The settings of ``[sources.harvest]``; their values are not yet checked.
+
+    Nothing is read from other sections, nor from variables without a prefix, as dlt would do: a
+    variable such as ``API_URL`` may be meant for another program.
 
     A named profile has its own credentials and accounts, from ``[sources.harvest.profiles.NAME]``
     or from *overrides*. Those of the general section belong to the default profile and are not used
@@ -52,13 +60,11 @@ def read_configuration(
         check_runtime()
         check_folder_access()
         check_keys()
-        config = resolve_configuration(
-            HarvestConfiguration(), sections=sections, explicit_value=given or None
-        )
+        config = _resolve(given, sections)
     except ConfigurationException as error:
         if why := explain_unreadable(error):
             raise ConfigError(why) from error
-        raise ConfigError(f"The settings cannot be read: {_explain(error)}") from error
+        raise ConfigError(f"The settings cannot be read: {_explain(error, sections)}") from error
     if is_renewed:
         config.credentials.access_token = None  # A provider's token would win over the given one.
     profile = check_profile(config.auth_profile, "--profile (auth_profile)")
@@ -67,6 +73,17 @@ def read_configuration(
             config.credentials = read_profile_credentials(profile)
         if "account_id" not in given:
             config.account_id = find_value("account_id", profile)[0]
+    return config
+
+
+def _resolve(given: Mapping[str, Any], sections: tuple[str, ...]) -> HarvestConfiguration:
+    credentials = given.get(CREDENTIALS)
+    if not isinstance(credentials, HarvestCredentials) or not credentials.is_resolved():
+        values = credentials or {}
+        credentials = HarvestCredentials()
+        fill_spec(credentials, values, sections, CREDENTIALS)
+    config = HarvestConfiguration()
+    fill_spec(config, {**given, CREDENTIALS: credentials}, sections)
     return config
 
 
@@ -112,11 +129,11 @@ def name_section(profile: str) -> str:
     return ".".join(SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile))
 
 
-def _explain(error: ConfigurationException) -> str:
+def _explain(error: ConfigurationException, sections: tuple[str, ...]) -> str:
     """The first lines of dlt's message, without a value that may be a token, and what to do."""
     files = ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment"
     if isinstance(error, ConfigValueCannotBeCoercedException):
-        found = find_setting(error.field_name, SECTIONS)
+        found = find_source_setting(error.field_name, sections)
         wanted = getattr(error.hint, "__name__", str(error.hint))
         where = f" ({found.place})" if found else ""
         return f"{error.field_name} is not of type {wanted}{where}. Correct it in {files}."

@@ -55,9 +55,6 @@ def check_values(config: HarvestConfiguration) -> None:
     """
     Check the settings that stand on their own, before anything is sent.
 
-    dlt also reads variables without a prefix, such as ``EXCLUDE`` and ``HISTORY``, which may be
-    meant for another program: the message has to name them.
-
     Raises:
         ConfigError: A value cannot work. Names the setting, how to write it, and its place unless
             a caller gave the value.

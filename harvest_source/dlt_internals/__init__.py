@@ -75,6 +75,11 @@ from harvest_source.dlt_internals.settings import (
     iter_config_values,
     log_warning,
 )
+from harvest_source.dlt_internals.source_settings import (
+    fill_spec,
+    find_source_setting,
+    is_to_resolve,
+)
 from harvest_source.dlt_internals.staging import drop_staging
 from harvest_source.dlt_internals.state import (
     FOLDER_ERRORS,
@@ -142,6 +147,7 @@ __all__ = [
     "drop_staging",
     "explain_malformed",
     "failed_to_connect",
+    "fill_spec",
     "find_active_pipeline",
     "find_catalog_name",
     "find_destination",
@@ -154,6 +160,7 @@ __all__ = [
     "find_root",
     "find_row_key",
     "find_setting",
+    "find_source_setting",
     "find_stored_columns",
     "find_table",
     "find_table_format",
@@ -168,6 +175,7 @@ __all__ = [
     "is_of_sqlalchemy",
     "is_open_tables",
     "is_secret_hint",
+    "is_to_resolve",
     "iter_array_tables",
     "iter_config_files",
     "iter_config_sections",

@@ -127,11 +127,11 @@ def find_setting(
                 value, found = provider.get_value(key, str, name, *place)
                 if value is not None:
                     location = provider.get_value_location(key, name, *place)
-                    return FoundSetting(value, f"{found} in {_name_place(provider, location)}")
+                    return FoundSetting(value, f"{found} in {name_place(provider, location)}")
     return None
 
 
-def _name_place(provider: Any, location: str) -> str:
+def name_place(provider: Any, location: str) -> str:
     """The absolute path of the file that has a value, or the provider's name in a sentence."""
     if not provider.present_locations:
         return "the environment" if provider.name.startswith("Env") else str(provider.name)

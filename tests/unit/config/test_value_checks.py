@@ -26,14 +26,11 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("prefix", ["", "SOURCES__HARVEST__"])
 @pytest.mark.parametrize("name", WRONG)
-def test_the_message_names_the_variable(
-    monkeypatch: pytest.MonkeyPatch, name: str, prefix: str
-) -> None:
-    """dlt also reads variables without a prefix, which may be meant for another program."""
+def test_the_message_names_the_variable(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Users look for the value in their files, although it is in the environment."""
     monkeypatch.setenv("SOURCES__HARVEST__NOTIFY_URL", "https://example.com/secret")
-    variable = f"{prefix}{name}".upper()
+    variable = f"sources__harvest__{name}".upper()
     monkeypatch.setenv(variable, WRONG[name])
     with pytest.raises(ConfigError) as caught:
         check_values(read_configuration({}))
@@ -45,13 +42,15 @@ def test_a_value_that_dlt_cannot_convert_is_refused_with_its_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """dlt's own error does not say where the value is."""
-    monkeypatch.setenv("OVERLAP", "long")
-    with pytest.raises(ConfigError, match=r"overlap is not of type int .OVERLAP in the env"):
+    monkeypatch.setenv("SOURCES__HARVEST__OVERLAP", "long")
+    with pytest.raises(
+        ConfigError, match=r"overlap is not of type int .SOURCES__HARVEST__OVERLAP in"
+    ):
         read_configuration({})
 
 
 def test_a_value_given_in_python_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that a caller overrides is not to blame."""
-    monkeypatch.setenv("OVERLAP", "600")
+    monkeypatch.setenv("SOURCES__HARVEST__OVERLAP", "600")
     with pytest.raises(ConfigError, match=r"^overlap is 3 s"):
         check_values(read_configuration({"overlap": 3}))
