@@ -28,6 +28,7 @@ class Request:
 
     Attributes:
         dataset: Schema of the warehouse's tables.
+        rewritten: The name that dlt makes of it, for the case that only that one exists.
         schemas: Where unqualified names are looked up.
         sql: A caller's own statement, checked before it runs; empty: *question* is asked.
         question: Kind and fields of one of :mod:`harvest_source.ask.questions`.
@@ -49,6 +50,7 @@ class Request:
     threads: int = 2
     seconds: int = 20
     wait_s: float = 0.0
+    rewritten: str = ""
 
 
 @dataclass(frozen=True, slots=True)

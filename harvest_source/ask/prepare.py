@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harvest_source.ask import filtered_copy
@@ -12,6 +12,7 @@ from harvest_source.ask.catalog import check_dataset, read_catalog, read_relatio
 from harvest_source.ask.exchange import Request
 from harvest_source.ask.filters import Built
 from harvest_source.ask.locked_connection import lock
+from harvest_source.ask.models import find_schema
 from harvest_source.ask.questions import parse_question
 from harvest_source.ask.reach import Reach, parse_reach
 from harvest_source.ask.row_rules import Source
@@ -21,6 +22,7 @@ from harvest_source.ask.statement_guard import (
     StatementRefused,
     check_statement,
 )
+from harvest_source.sql.maintenance import DUCKDB_SCHEMAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ def prepare(connection: Any, request: Request) -> Prepared:
         StatementRefused: The request may not be run.
         duckdb.Error: The warehouse cannot be read.
     """
+    request = _choose_dataset(connection, request)
     if request.reach is not None:
         return _prepare_limited(connection, request, parse_reach(request.reach))
     relations = frozenset(read_relations(connection, request.dataset))
@@ -52,6 +55,20 @@ def prepare(connection: Any, request: Request) -> Prepared:
         catalog = read_catalog(connection, request.schemas, request.dataset)
         built = parse_question(request.question).build(catalog)
     return Prepared(built, read_as_of(connection, request.dataset, built.tables))
+
+
+def _choose_dataset(connection: Any, request: Request) -> Request:
+    """The request for the name that the dataset has in the file; dlt may have rewritten it."""
+    if not request.rewritten:
+        return request
+    existing = {name for (name,) in connection.execute(DUCKDB_SCHEMAS).fetchall()}
+    names = [request.rewritten, request.dataset]
+    if request.dataset in existing or request.rewritten not in existing:
+        names.reverse()
+    chosen, other = names
+    left_out = {other, find_schema(other)}
+    schemas = tuple(each for each in request.schemas if each not in left_out)
+    return replace(request, dataset=chosen, schemas=schemas)
 
 
 def _prepare_limited(connection: Any, request: Request, reach: Reach) -> Prepared:

@@ -101,6 +101,8 @@ class Runner:
     Answers statements about one warehouse file.
 
     Attributes:
+        dataset: Schema of the tables, as the user names it.
+        rewritten: The name that dlt makes of *dataset*; empty if it keeps it.
         keeps_one_ready: Start the next worker when one has answered, so that a server's calls do
             not wait for Python to start and DuckDB to be imported.
         reach: What may be read.
@@ -109,6 +111,7 @@ class Runner:
 
     path: Path
     dataset: str = DATASET
+    rewritten: str = ""
     limits: Limits = field(default_factory=Limits)
     clock: Clock = field(default_factory=SystemClock)
     keeps_one_ready: bool = False
@@ -156,11 +159,14 @@ class Runner:
         return self._pool
 
     def _build_request(self, **options: Any) -> Request:
+        names = [each for each in (self.dataset, self.rewritten) if each]
+        schemas = [place for each in names for place in (each, find_schema(each))]
         return Request(
             path=str(check_database(self.path).absolute()),
             dataset=self.dataset,
+            rewritten=self.rewritten,
             reach=self.reach.to_json() if self.reach.scope.is_limited else None,
-            schemas=tuple(dict.fromkeys((self.dataset, find_schema(self.dataset), "main"))),
+            schemas=tuple(dict.fromkeys((*schemas, "main"))),
             memory_mb=self.limits.memory_mb,
             threads=self.limits.threads,
             seconds=self.limits.seconds,

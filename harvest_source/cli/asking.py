@@ -47,13 +47,15 @@ def open_access(options: dict[str, Any]) -> Access:
     from harvest_source.ask.callers import People, fetch_people
     from harvest_source.clock import SystemClock
     from harvest_source.defaults import DUCKDB
+    from harvest_source.warehouse.dataset_name import find_rewritten
     from harvest_source.warehouse.target import build_target
 
     target = build_target(DUCKDB, options["database"], options["dataset"], PIPELINE)
     assert target.database is not None
     clock = SystemClock()
     people = People(partial(fetch_people, clock=clock), clock)
-    return Access(Runner(target.database, target.dataset), people)
+    rewritten = find_rewritten(target.dataset)
+    return Access(Runner(target.database, target.dataset, rewritten), people)
 
 
 def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:

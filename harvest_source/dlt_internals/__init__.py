@@ -44,6 +44,7 @@ from harvest_source.dlt_internals.extraction import (
 from harvest_source.dlt_internals.imports import avoid_sqlalchemy, defer_requests
 from harvest_source.dlt_internals.loaded_packages import prune_loaded_packages
 from harvest_source.dlt_internals.malformed import explain_malformed, find_unusable_runtime
+from harvest_source.dlt_internals.names import normalize_name
 from harvest_source.dlt_internals.open_tables import (
     OpenTables,
     find_open_table,
@@ -57,7 +58,6 @@ from harvest_source.dlt_internals.private_files import (
 )
 from harvest_source.dlt_internals.renaming import (
     find_stored_columns,
-    normalize_name,
     rename_in_schema,
     spell_as_stored,
     store_schema,

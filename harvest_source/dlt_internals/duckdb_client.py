@@ -12,6 +12,7 @@ import dlt
 from dlt.common.schema.utils import get_root_table, has_table_seen_data
 
 from harvest_source.dlt_internals.direct_copy import build_copy_job
+from harvest_source.dlt_internals.names import normalize_name
 from harvest_source.dlt_internals.private_files import create_duckdb_file, create_duckdb_log
 
 _READS: Final = ("SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "EXPLAIN")
@@ -48,8 +49,14 @@ def find_catalog_name(path: str) -> str:
 
 
 def is_ambiguous(catalog: str, dataset: str) -> bool:
-    """Whether DuckDB cannot decide if ``dataset`` in ``dataset.table`` is a catalog or a schema."""
-    return dataset.lower() in {catalog.lower(), "system", "temp"}
+    """
+    Whether DuckDB cannot decide if ``dataset`` in ``dataset.table`` is a catalog or a schema.
+
+    Args:
+        dataset: As a user names it, or as dlt writes it.
+    """
+    names = {dataset.lower(), normalize_name(dataset)}
+    return not names.isdisjoint({catalog.lower(), "system", "temp"})
 
 
 class NamingDuckDB(dlt.destinations.duckdb):

@@ -1,11 +1,10 @@
-"""Names as dlt writes them; rename columns in dlt's schema and in the destination."""
+"""Rename columns in dlt's schema and in the destination."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 import dlt
-from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from harvest_source.dlt_internals.destinations import JobClient
@@ -30,15 +29,6 @@ def spell_as_stored(client: JobClient, name: str) -> str:
     Without ``casefold_identifier``: compare names case-insensitively.
     """
     return str(client.capabilities.casefold_identifier(name))
-
-
-def normalize_name(name: str) -> str:
-    """
-    Rewrite a name as dlt's default naming convention does, without shortening it.
-
-    Without ``NamingConvention``: underscores before capitals and for other characters.
-    """
-    return str(NamingConvention().normalize_table_identifier(name))
 
 
 def rename_in_schema(schema: dlt.Schema, table: str, names: Mapping[str, str]) -> None:

@@ -36,6 +36,13 @@ def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
     )
 
 
+def find_rewritten(dataset: str) -> str:
+    """The name that dlt makes of a dataset's in a DuckDB file; empty if dlt keeps the name."""
+    if _PLAIN.fullmatch(dataset) or (name := normalize_name(dataset)) == dataset:
+        return ""
+    return name
+
+
 def choose_schema(connection: duckdb.DuckDBPyConnection, dataset: str) -> str:
     """
     Choose the schema of a dataset in a DuckDB file: dlt may have rewritten the name.
@@ -43,8 +50,8 @@ def choose_schema(connection: duckdb.DuckDBPyConnection, dataset: str) -> str:
     Returns:
         *dataset* if it has tables there, or if neither it nor the name that dlt makes of it has.
     """
-    if _PLAIN.fullmatch(dataset):
+    name = find_rewritten(dataset)
+    if not name:
         return dataset
     schemas = {name for (name,) in connection.execute(DUCKDB_SCHEMAS).fetchall()}
-    name = normalize_name(dataset)
     return name if dataset not in schemas and name in schemas else dataset

@@ -17,7 +17,7 @@ from harvest_source.defaults import (
     PIPELINE,
     TableFormat,
 )
-from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
+from harvest_source.dlt_internals import find_catalog_name, is_ambiguous, normalize_name
 from harvest_source.errors import ConfigError, printable
 
 _SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "pg_catalog"})
@@ -204,6 +204,7 @@ def _describe_ambiguity(path: Path, dataset: str) -> tuple[str, ...]:
     catalog = find_catalog_name(str(path))
     if not is_ambiguous(catalog, dataset):
         return ()
+    dataset = normalize_name(dataset)
     return (
         f"DuckDB names the catalog of {path} {catalog}, and it cannot distinguish dataset "
         f"{dataset} from a catalog of that name: queries have to say "

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from tests.support.command import Run
+from tests.support.dlt_project import enter_project
 from tests.support.questions import make_warehouse
 
 TRICKY = {
@@ -60,6 +61,34 @@ def test_a_record_is_shown_by_its_id(bare: Run, warehouse: Path) -> None:
     assert "Client 3" in bare("get", "clients", "3").out
     missing = bare("get", "clients", "99")
     assert (missing.code, "no record 99" in missing.err) == (2, True)
+
+
+@pytest.mark.parametrize("scope", [(), ("--scope", "finance")])
+def test_a_dataset_that_dlt_names_otherwise_is_found(
+    bare: Run, folder: Path, scope: tuple[str, ...]
+) -> None:
+    """``sync --dataset User-Data`` fills ``user_data``; the same option then asks it."""
+    with duckdb.connect(str(folder / "harvest_data.duckdb")) as connection:
+        connection.execute("CREATE SCHEMA user_data; CREATE SCHEMA user_data_models")
+        connection.execute("CREATE TABLE user_data.clients AS SELECT 7 AS id, 1 AS account_id")
+        connection.execute("CREATE TABLE user_data_models.harvest__clients AS SELECT 8 AS id")
+    (folder / ".dlt").mkdir(exist_ok=True)
+    (folder / ".dlt" / "config.toml").write_text(
+        "[sources.harvest.scopes.finance]\nsql = true\n"
+        'columns = ["clients.id", "harvest__clients.id"]\n'
+    )
+    asked = ("--dataset", "User-Data", *scope, "--json")
+    with enter_project(folder):
+        assert bare("query", "SELECT id FROM clients", *asked).json["rows"] == [[7]]
+        assert bare("query", "SELECT id FROM user_data.clients", *asked).json["rows"] == [[7]]
+        assert bare("query", "SELECT id FROM harvest__clients", *asked).json["rows"] == [[8]]
+        assert bare("list", "clients", "--columns", "id", *asked).json["rows"] == [[7]]
+        with duckdb.connect(str(folder / "harvest_data.duckdb")) as connection:
+            connection.execute('CREATE SCHEMA "User-Data"')
+            connection.execute(
+                'CREATE TABLE "User-Data".clients AS SELECT 9 AS id, 1 AS account_id'
+            )
+        assert bare("query", "SELECT id FROM clients", *asked).json["rows"] == [[9]]
 
 
 def test_the_tables_are_listed(bare: Run, warehouse: Path) -> None:
