@@ -13,8 +13,8 @@ from harvest_source.ask.models import MART, find_schema
 from harvest_source.ask.shown_text import clean
 from harvest_source.clock import SystemClock
 from harvest_source.defaults import DATASET
-from harvest_source.dlt_internals import OpenTables, find_destination
-from harvest_source.errors import ConfigError
+from harvest_source.dlt_internals import INNER_ERRORS, OpenTables, find_destination
+from harvest_source.errors import ConfigError, iter_causes
 from harvest_source.sql.maintenance import DUCKDB_IN_UTC, quote
 from harvest_source.warehouse.attach import attach
 from harvest_source.warehouse.dataset_name import choose_schema
@@ -27,6 +27,12 @@ Row: TypeAlias = Mapping[str, Any]
 Fetch: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _KEPT: Final = "Nothing was changed."
+
+_OF_NAMES: Final = frozenset({"42P01", "42703", "42804", "42883"})
+"""
+PostgreSQL's codes for a table or column that does not exist, and for types that an expression or a
+function does not take.
+"""
 
 
 def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] = ()) -> list[Row]:
@@ -165,14 +171,8 @@ def _fetching(
 
             def fetch(text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
                 marked = text.replace("%s", "?")
-                try:
+                with _explaining_models(target):
                     found = connection.execute(marked, list(parameters) or None).fetchall()
-                except (duckdb.BinderException, duckdb.CatalogException) as error:
-                    msg = (
-                        f"The models in {target} are of another version of harvest-source, or were "
-                        f"changed by hand. Build them again: {_build_command(target)}"
-                    )
-                    raise ConfigError(msg) from error
                 return [_clean(row) for row in found]
 
             yield fetch, choose_schema(connection, target.dataset)
@@ -180,11 +180,39 @@ def _fetching(
     pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
     with as_destination_error(target, lambda: _KEPT), pipeline.sql_client() as client:
         sql = Sql(client, pipeline.default_schema)
-        # dlt may have normalized the dataset's name.
-        yield (
-            lambda text, parameters: [_clean(row) for row in sql.fetch(text, *parameters)],
-            str(client.dataset_name),
+
+        def fetch_elsewhere(text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+            with _explaining_models(target):
+                return [_clean(row) for row in sql.fetch(text, *parameters)]
+
+        yield fetch_elsewhere, str(client.dataset_name)  # dlt may have normalized it.
+
+
+@contextmanager
+def _explaining_models(target: Target) -> Iterator[None]:
+    """
+    Explain that a model lacks what a query names.
+
+    Raises:
+        ConfigError: The message names the command that builds the models.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not any(map(_is_of_names, iter_causes(error, attributes=INNER_ERRORS))):
+            raise
+        msg = (
+            f"The models in {target} are of another version of harvest-source, or were changed by "
+            f"hand. Build them again: {_build_command(target)}"
         )
+        raise ConfigError(msg) from error
+
+
+def _is_of_names(error: BaseException) -> bool:
+    """Whether a database refused a query for its names or types, before it read a row."""
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        return True
+    return getattr(error, "pgcode", None) in _OF_NAMES
 
 
 def _clean(row: Sequence[Any]) -> tuple[Any, ...]:

@@ -8,16 +8,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dlt
 import psycopg2
 import pytest
 
 from harvest_source.ask.models import find_schema
+from harvest_source.errors import ConfigError
 from harvest_source.pages import figures
 from harvest_source.pages.filters import Filters, read_choices
 from harvest_source.pages.marts import NAMES, Marts, open_marts
 from harvest_source.warehouse.target import build_target
 from tests.support.marts import MadeMarts
-from tests.support.postgres import serving
+from tests.support.postgres import build_environment, serving
 
 EVERYTHING = Filters(
     date(2026, 1, 1),
@@ -103,6 +105,35 @@ def test_postgres_gives_the_same_figures(made: MadeMarts, address: str) -> None:
         ours = read_all(marts)
     assert theirs == ours
     assert all(ours.values())
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE harvest_models.harvest__budgets DROP COLUMN weekly_use",
+        "ALTER TABLE harvest_models.harvest__missing_time ALTER COLUMN day TYPE TEXT",
+    ],
+)
+def test_models_of_another_version_in_postgres_are_said(
+    made: MadeMarts, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: str
+) -> None:
+    """The message names the command that builds them again, as it does for DuckDB."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    for name, value in build_environment(address).items():
+        monkeypatch.setenv(name, value)
+    with closing(psycopg2.connect(address)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        for statement, values in made.statements:
+            cursor.execute(statement.replace("?", "%s"), values or None)
+        cursor.execute(change)
+    loaded = dlt.pipeline("p", destination="postgres", dataset_name="harvest")
+    loaded.run([{"id": 1}], table_name="loaded")
+    target = build_target("postgres", None, "harvest", "p")
+    says = "another version .* harvest-source transform --destination postgres"
+    with open_marts(target) as marts, pytest.raises(ConfigError, match=says):
+        read_all(marts)
 
 
 def read_all(marts: Marts) -> dict[str, Any]:
