@@ -69,6 +69,15 @@ _SUMS: Final = (
 )
 """Name, columns and expression of each sum, which is left out if a column cannot be read."""
 
+_USED: Final = frozenset(
+    {
+        *(ACCOUNT_ID, "spent_date", "updated_at", "client__currency"),
+        *(column for pair in GROUPS.values() for column in pair),
+        *(column for _, needs, _ in _SUMS for column in needs),
+    }
+)
+"""Columns of the table that a sum may read or be grouped by."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Entries:
@@ -149,13 +158,20 @@ class SumTime:
         return Built(sql, tuple(parameters), (entries.table.relation,))
 
     def _choose(self, catalog: Catalog) -> _Entries:
-        """The model if it is as new as the table and has the filters' columns, else the table."""
+        """
+        The model if it is as new as the table and has the filters' columns, else the table.
+
+        A model of another version may lack a column that the table has: without the currency,
+        amounts of two currencies would be one sum.
+        """
         columns = [each.column for each in self.where]
+        of_table = {theirs: ours for ours, theirs in _OF_MODEL.items()}
         if catalog.entries_model is not None:
             model = _Entries(catalog.entries_model, _OF_MODEL)
-            if model.has(*columns):
+            table = catalog.get("time_entries")
+            missing = [each for each in _USED if not model.has(each)]
+            if model.has(*columns) and not (table and any(map(table.has, missing))):
                 return model
-        of_table = {theirs: ours for ours, theirs in _OF_MODEL.items()}
         return _Entries(catalog.find("time_entries"), of_table)
 
     def _build_groups(self, entries: _Entries) -> tuple[list[str], list[str]]:

@@ -58,6 +58,21 @@ def test_table_and_model_give_the_same(connection: duckdb.DuckDBPyConnection, by
     assert names_of_table == names_of_model
 
 
+@pytest.mark.parametrize(
+    "column", ["account_id", "client_name", "currency", "is_billable", "rounded_hours", "user_id"]
+)
+def test_a_model_of_another_version_is_not_read(
+    connection: duckdb.DuckDBPyConnection, column: str
+) -> None:
+    """Without its currency, for example, the amounts of two currencies would be one sum."""
+    expected = ask(connection, "client", "person")
+    build_models(connection)
+    model = "harvest_models.harvest__time_entries"
+    connection.execute(f"CREATE OR REPLACE TABLE {model} AS SELECT * EXCLUDE {column} FROM {model}")
+    found = ask(connection, "client", "person")
+    assert (found.tables, found.columns, found.rows) == (TABLE, expected.columns, expected.rows)
+
+
 def test_hours_stand_in_for_missing_rounded_ones(connection: duckdb.DuckDBPyConnection) -> None:
     """An entry without rounded hours counts with its hours, and its amount too, as in the model."""
     connection.execute("UPDATE harvest.time_entries SET hours = 1.5, rounded_hours = 1.5")
