@@ -9,6 +9,7 @@ from typing import Final
 import duckdb
 
 from harvest_source.ask.exchange import BUSY, FAILED, REFUSED, UNREADABLE
+from harvest_source.ask.models import MART
 from harvest_source.errors import printable
 from harvest_source.warehouse.duckdb_errors import explain_damage, is_damaged, is_locked
 from harvest_source.warehouse.duckdb_errors import explain_error as explain_opening
@@ -24,6 +25,10 @@ _QUOTING: Final = (duckdb.ConversionException, duckdb.OutOfRangeException)
 """Errors that quote a row's value in quotation marks; others may repeat it anywhere."""
 _QUOTED: Final = re.compile(r"""['"`<(]|\d{4,}""")
 _KEPT: Final = "Nothing was read."
+_OF_MODELS: Final = (
+    "If models of another version of harvest-source lack the column, build them again: "
+    "harvest-source transform"
+)
 
 
 class NotOpenedError(Exception):
@@ -49,8 +54,13 @@ def build_opening_error(path: Path, error: duckdb.Error, *, wait_s: float) -> No
     return NotOpenedError(kind, what)
 
 
-def explain_failure(path: Path, error: duckdb.Error) -> tuple[str, str]:
-    """Return the kind of a query's error, and one line that explains it."""
+def explain_failure(path: Path, error: duckdb.Error, sql: str) -> tuple[str, str]:
+    """
+    Return the kind of a query's error, and one line that explains it.
+
+    Args:
+        sql: The caller's statement; empty if it is not the caller's.
+    """
     if is_damaged(error):
         return UNREADABLE, explain_damage(path, error, kept=_KEPT)
     if isinstance(error, duckdb.OutOfMemoryException):
@@ -61,7 +71,10 @@ def explain_failure(path: Path, error: duckdb.Error) -> tuple[str, str]:
     line = str(error).partition("\n")[0]
     if not isinstance(error, _OF_THE_QUERY):
         line = f"{_redact_values(error, line)}. TRY_CAST and TRY give null instead."
-    return FAILED, printable(line, limit=300)
+    said = printable(line, limit=300)
+    if isinstance(error, duckdb.BinderException) and MART in sql:
+        said = f"{said.rstrip('.!')}. {_OF_MODELS}"
+    return FAILED, said
 
 
 def _redact_values(error: duckdb.Error, line: str) -> str:

@@ -69,7 +69,7 @@ def answer(request: Request, open_file: Callable[[Request], Any] | None = None) 
     except duckdb.Error as error:
         if request.question and isinstance(error, duckdb.ConversionException):
             return Reply(error=_NO_VALUE, error_kind=REFUSED)
-        kind, message = explain_failure(Path(request.path), error)
+        kind, message = explain_failure(Path(request.path), error, request.sql)
         return Reply(error=message, error_kind=kind)
     except OverflowError:
         # Python has no such value, as of intervals of millions of years.

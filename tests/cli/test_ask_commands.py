@@ -43,6 +43,16 @@ def test_a_query_prints_a_table(bare: Run, warehouse: Path) -> None:
     assert "000" not in result.out
 
 
+def test_a_column_that_models_lack_names_the_command(bare: Run, warehouse: Path) -> None:
+    """They may be of an earlier version. A query of tables alone has only the database's words."""
+    of_model = bare("query", "SELECT brand_new FROM harvest__clients")
+    of_table = bare("query", "SELECT brand_new FROM clients")
+    assert (of_model.code, of_table.code) == (2, 2)
+    assert '"brand_new" not found' in of_model.err
+    assert "harvest-source transform" in of_model.err
+    assert "transform" not in of_table.err
+
+
 def test_a_list_says_how_it_goes_on(bare: Run, warehouse: Path) -> None:
     """The cursor on stderr continues the list; the last part has no cursor."""
     first = bare("list", "clients", "--columns", "id", "--order", "-id", "--limit", "3", "--json")
