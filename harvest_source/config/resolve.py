@@ -20,6 +20,7 @@ from harvest_source.dlt_internals import (
     ConfigurationException,
     fill_spec,
     find_source_setting,
+    is_to_resolve,
     iter_config_values,
 )
 from harvest_source.errors import ConfigError, printable
@@ -47,14 +48,16 @@ def read_configuration(
     :func:`read_profile_credentials`.
 
     Args:
-        overrides: Values by key that win over the providers; None counts as not given.
+        overrides: Values by key that win over the providers; None, ``dlt.config.value`` and
+            ``dlt.secrets.value`` count as not given.
         sections: Where the providers look; empty: as dlt's current context says.
 
     Raises:
         ConfigError: A value cannot be read, or nothing reads a key.
     """
-    check_given(overrides)
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given = _keep_given(overrides)
+    check_given(given)
+    given = {name: value for name, value in given.items() if value is not None}
     is_renewed = _has_only_refresh_token(given.get(CREDENTIALS))
     try:
         check_runtime()
@@ -74,6 +77,17 @@ def read_configuration(
         if "account_id" not in given:
             config.account_id = find_value("account_id", profile)[0]
     return config
+
+
+def _keep_given(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The caller's values, with None where dlt users say that a value is to be read."""
+    given = {name: None if is_to_resolve(value) else value for name, value in overrides.items()}
+    credentials = given.get(CREDENTIALS)
+    if isinstance(credentials, Mapping) and not isinstance(credentials, HarvestCredentials):
+        given[CREDENTIALS] = {
+            name: None if is_to_resolve(value) else value for name, value in credentials.items()
+        }
+    return given
 
 
 def _resolve(given: Mapping[str, Any], sections: tuple[str, ...]) -> HarvestConfiguration:

@@ -53,8 +53,8 @@ def harvest(
     All or nothing: an error raises and nothing moves. A table that the token may not read is left
     out with a warning in the log. No I/O until rows are drawn.
 
-    An argument that is None comes from ``[sources.harvest]`` of dlt's configuration, or has its
-    default there.
+    An argument that is None, ``dlt.config.value`` or ``dlt.secrets.value`` comes from
+    ``[sources.harvest]`` of dlt's configuration, or has its default there.
 
     Args:
         credentials: A personal access token, or an app with a refresh token. Where the

@@ -387,6 +387,18 @@ def test_clone_with_its_own_section(plain: PlainDlt, monkeypatch: pytest.MonkeyP
     assert list(pipeline.state["sources"]) == ["second"]
 
 
+def test_arguments_that_are_left_to_the_configuration(
+    plain: PlainDlt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dlt users write ``dlt.secrets.value`` for a value that dlt's providers have."""
+    for name, value in plain.lab.environment.items():
+        monkeypatch.setenv(name, value)
+    pipeline = plain.pipeline()
+    source = harvest(credentials=dlt.secrets.value, account_id=dlt.config.value)
+    pipeline.run(source.with_resources(ARROW))
+    assert len(rows(pipeline, ARROW)) == plain.served(ARROW)
+
+
 def test_parallelize(plain: PlainDlt) -> None:
     """Tables are already read in parallel, so parallelize() changes nothing."""
     pipeline = plain.pipeline()

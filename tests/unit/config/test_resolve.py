@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import dlt
 import pytest
 
 from harvest_source.config.resolve import (
@@ -44,6 +45,20 @@ def test_credentials_can_be_given(configure: Configure, given: Any) -> None:
         given.access_token = WORK
     configure(credentials__access_token=GENERAL)
     assert read_configuration({"credentials": given}).credentials.access_token == WORK
+
+
+def test_values_that_dlt_users_leave_to_the_configuration_are_read(configure: Configure) -> None:
+    """``dlt.secrets.value`` and ``dlt.config.value`` mean that dlt's providers have the value."""
+    configure(credentials__access_token=GENERAL, credentials__client_id="app", account_id="7")
+    given = {"account_id": dlt.config.value, "overlap": dlt.config.value}
+    config = read_configuration({"credentials": dlt.secrets.value, **given})
+    assert (config.account_id, config.overlap) == ("7", OVERLAP_S)
+    assert config.credentials.access_token == GENERAL
+    part = {"access_token": dlt.secrets.value, "client_id": "given"}
+    credentials = read_configuration({"credentials": part}).credentials
+    assert (credentials.access_token, credentials.client_id) == (GENERAL, "given")
+    with pytest.raises(ConfigError, match="exclud given in Python"):
+        read_configuration({"exclud": dlt.config.value})
 
 
 def test_a_named_profile_has_its_own_credentials_and_accounts(configure: Configure) -> None:
