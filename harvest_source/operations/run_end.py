@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import ExitStack
+from dataclasses import replace
 
 from harvest_source._version import __version__
 from harvest_source.errors import DestinationError, printable
@@ -12,14 +13,18 @@ from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.warehouse.duckdb_file import DuckDBFile
+from harvest_source.warehouse.failures import is_of_names
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.run_retention import forget_old_runs
 from harvest_source.warehouse.shrinking import is_worth_shrinking, shrink
 
 
-def finish(workspace: Workspace, report: SyncReport) -> None:
+def finish(workspace: Workspace, report: SyncReport) -> SyncReport:
     """
     Write the run's row, drop what dlt leaves behind, and delete the records of old runs.
+
+    The report that is returned has one more error if the destination has refused the row of a run
+    that loaded and removed nothing: whether it takes any row is then not known.
 
     A DuckDB file is opened once for all of this.
 
@@ -39,7 +44,9 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
                 file.stop_waiting()  # The steps below then fail at once, each with a warning.
         if not _is_refused(report):
             _forget_old_runs(workspace)
-        write_run(workspace, report)
+        refusal = write_run(workspace, report)
+        if refusal is not None:
+            report = replace(report, errors=(*report.errors, refusal))
         if not _is_refused(report):
             drop_staging(workspace)
         if file is not None:
@@ -48,16 +55,42 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
             write_log(workspace, file)
     if has_changed and is_open:  # DuckDB reports free space only after it reopened the file.
         _shrink(workspace, is_daily=is_audit and not is_first)
+    return report
 
 
-def write_run(workspace: Workspace, report: SyncReport) -> None:
-    """Write the run's row into ``sync_runs``; a failure to do so is only a warning."""
+def write_run(workspace: Workspace, report: SyncReport) -> DestinationError | None:
+    """
+    Write the run's row into ``sync_runs``.
+
+    A failure to do so is only a warning, unless the run has written nothing else.
+
+    Returns:
+        Why the destination refused the only row of the run; None otherwise.
+    """
     if _is_refused(report):
-        return
+        return None
     try:
         insert_row(workspace.warehouse, SYNC_RUNS, _build_row(report))
-    except Exception as error:  # The rows are loaded: a missing record fails nothing.
+    except Exception as error:
+        if (
+            isinstance(error, DestinationError)
+            and not is_of_names(error)
+            and not _has_written(workspace, report)
+        ):
+            return error
+        # The rows are loaded, or only this table differs: a missing record fails nothing.
         report.run_log.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")
+    return None
+
+
+def _has_written(workspace: Workspace, report: SyncReport) -> bool:
+    """
+    Whether the destination has taken a load, or a removal of rows, in this run.
+
+    Rows that were read and are in the warehouse already are not loaded again.
+    """
+    removed = any(count.deleted for count in report.tables.values())
+    return workspace.warehouse.has_loaded or removed
 
 
 def write_log(workspace: Workspace, file: DuckDBFile) -> None:

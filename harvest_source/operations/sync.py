@@ -170,8 +170,7 @@ def _take_steps(
         target = replace(run.target, dataset=steps.workspace.warehouse.dataset)
         report = replace(report, target=target)
     earlier = steps.read_earlier_status(report) if run.settings.recipient else None
-    steps.finish(report)
-    return report, earlier
+    return steps.finish(report), earlier
 
 
 def _build_steps(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncSteps:

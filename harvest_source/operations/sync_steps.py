@@ -144,9 +144,9 @@ class SyncSteps:
                 f"in: {printable(error)}"
             )
 
-    def finish(self, report: SyncReport) -> None:
+    def finish(self, report: SyncReport) -> SyncReport:
         """Record the run and tidy up, as :func:`run_end.finish` does."""
-        finish(self.workspace, report)
+        return finish(self.workspace, report)
 
     def read_earlier_status(self, report: SyncReport) -> str | None:
         """The status of the previous run; None if there is none or it is not known."""

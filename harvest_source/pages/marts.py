@@ -7,19 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
-import duckdb
-
 from harvest_source.ask.models import MART, find_schema
 from harvest_source.ask.shown_text import clean
 from harvest_source.clock import SystemClock
 from harvest_source.defaults import DATASET
-from harvest_source.dlt_internals import INNER_ERRORS, OpenTables, find_destination
-from harvest_source.errors import ConfigError, iter_causes
+from harvest_source.dlt_internals import OpenTables, find_destination
+from harvest_source.errors import ConfigError
 from harvest_source.sql.maintenance import DUCKDB_IN_UTC, quote
 from harvest_source.warehouse.attach import attach
 from harvest_source.warehouse.dataset_name import choose_schema
 from harvest_source.warehouse.duckdb_file import DuckDBFile
-from harvest_source.warehouse.failures import as_destination_error
+from harvest_source.warehouse.failures import as_destination_error, is_of_names
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
 
@@ -27,12 +25,6 @@ Row: TypeAlias = Mapping[str, Any]
 Fetch: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _KEPT: Final = "Nothing was changed."
-
-_OF_NAMES: Final = frozenset({"42P01", "42703", "42804", "42883"})
-"""
-PostgreSQL's codes for a table or column that does not exist, and for types that an expression or a
-function does not take.
-"""
 
 
 def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] = ()) -> list[Row]:
@@ -199,20 +191,13 @@ def _explaining_models(target: Target) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not any(map(_is_of_names, iter_causes(error, attributes=INNER_ERRORS))):
+        if not is_of_names(error):
             raise
         msg = (
             f"The models in {target} are of another version of harvest-source, or were changed by "
             f"hand. Build them again: {_build_command(target)}"
         )
         raise ConfigError(msg) from error
-
-
-def _is_of_names(error: BaseException) -> bool:
-    """Whether a database refused a query for its names or types, before it read a row."""
-    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
-        return True
-    return getattr(error, "pgcode", None) in _OF_NAMES
 
 
 def _clean(row: Sequence[Any]) -> tuple[Any, ...]:

@@ -57,6 +57,11 @@ _REFUSALS: Final = (
     OSError,
 )
 """Errors of dlt, DuckDB and the operating system, except for a connection that cannot be opened."""
+_OF_NAMES: Final = frozenset({"42P01", "42703", "42804", "42809", "42883"})
+"""
+PostgreSQL's codes for a table or column that does not exist or is of another kind, and for types
+that an expression or a function does not take.
+"""
 _PASSWORD: Final = re.compile(
     r"(?<=://)[^/\s@]*@|(?<=password=)\S+|"
     r"(?<=[\"'])(?<!user [\"'])[^\"'\n]+@(?=[^\"'\s]*[\"'])",
@@ -113,6 +118,15 @@ def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> It
         if is_step and find_cause(error, OSError, attributes=INNER_ERRORS) is None:
             raise  # Extracting does not touch the destination: this is a bug in the source.
         raise _build_refusal(target, error, describe_kept()) from error
+
+
+def is_of_names(error: BaseException) -> bool:
+    """Whether a database refused a statement for the names or types in it: its tables differ."""
+    return any(
+        isinstance(each, duckdb.BinderException | duckdb.CatalogException)
+        or getattr(each, "pgcode", None) in _OF_NAMES
+        for each in iter_causes(error, attributes=INNER_ERRORS)
+    )
 
 
 def is_temporary(target: Target, error: Exception) -> bool:
@@ -236,6 +250,9 @@ def _find_remedy(target: Target, text: str) -> str:
             "schemas, for example: GRANT CREATE ON DATABASE name TO user. A reader's rights "
             "suffice for status, export and report."
         )
+    if target.database is not None and "Permission denied" in text:
+        folder = printable(target.database.absolute().parent)
+        return f"Give this user the right to write in {folder}: DuckDB keeps a log beside the file."
     return ""
 
 

@@ -65,14 +65,14 @@ class Warehouse:
             wait_s: Longest wait in seconds, each time the file is opened.
             on_warning: Called with each warning for people.
             activity: Notified while the warehouse is written or waited for.
-            stays_open: Whether a DuckDB file stays open until :meth:`restore` or :meth:`follow`,
-                which must come next.
+            stays_open: Keep a DuckDB file open for :meth:`restore` or :meth:`follow`, called next.
 
         Raises:
             ConfigError: There is no such destination.
             DestinationError: The destination exists, but cannot be used.
         """
         self.target = target
+        self.has_loaded = False  # Whether the destination has taken a load package of a source.
         self._on_warning = on_warning
         self._activity = activity or Activity()
         self._schema: dlt.Schema | None = None
@@ -286,7 +286,9 @@ def _load(
         try:
             with changing(), _giving_up_refused(folder, warehouse.target):
                 folder.note_follow_up(True)
-                return folder.load(data)
+                made = folder.load(data)
+                warehouse.has_loaded |= bool(made)
+                return made
         except DestinationError as error:
             if not warehouse.raise_memory_limit(error):
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -93,7 +94,8 @@ def test_a_run_refused_by_the_guard_is_recorded(lab: Lab) -> None:
         "CREATE TABLE sync_runs (id INTEGER, nothing TEXT)",
     ],
 )
-def test_a_damaged_run_log_never_fails_the_sync(lab: Lab, statement: str) -> None:
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_damaged_run_log_never_fails_the_sync(lab: Lab, statement: str, is_new: bool) -> None:
     """Whatever replaces the table, the rows of Harvest's tables decide the result."""
     lab.rest()
 
@@ -105,11 +107,30 @@ def test_a_damaged_run_log_never_fails_the_sync(lab: Lab, statement: str) -> Non
             connection.execute(f'USE "{catalog}".harvest; DROP TABLE sync_runs; {statement}')
 
     lab.server.after_request(spoil)
-    lab.server.create("clients")
+    if is_new:
+        lab.server.create("clients")
     report = lab.sync(*TABLES)
     assert (report.status, report.exit_code) == ("ok", 0), report.errors
     assert "sync_runs" in report.run_log.warnings[0]
     assert lab.ids("clients") == sorted(row["id"] for row in lab.server.rows("clients"))
+
+
+def test_a_run_that_can_write_nothing_is_an_error(lab: Lab) -> None:
+    """Its own row is the only one that the destination could refuse, if Harvest has nothing new."""
+    lab.rest()
+    assert lab.sync(*TABLES).exit_code == 0
+    lab.rest()
+    with ExitStack() as held:
+
+        def hold(request: Request) -> None:
+            if request.table == "clients":
+                held.enter_context(duckdb.connect(str(lab.database), read_only=True))
+
+        lab.server.after_request(hold)
+        report = lab.sync(*TABLES)
+    assert report.tables["roles"].rows, "read, and loaded before"
+    assert report.run_log.failures == []
+    assert (report.status, report.exit_code) == ("error", 6)
 
 
 def test_a_run_that_loads_nothing_does_not_change_the_file(lab: Lab, tmp_path: Path) -> None:
