@@ -38,6 +38,7 @@ from harvest_source.dlt_internals.extraction import (
     build_load_id,
     compute_tables,
     contract_allows_table,
+    find_active_destination,
     find_active_pipeline,
     find_load_id,
 )
@@ -148,6 +149,7 @@ __all__ = [
     "explain_malformed",
     "failed_to_connect",
     "fill_spec",
+    "find_active_destination",
     "find_active_pipeline",
     "find_catalog_name",
     "find_destination",

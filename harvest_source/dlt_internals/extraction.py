@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dlt
+from dlt.common.destination import Destination
 from dlt.common.pipeline import current_pipeline
 from dlt.common.schema.utils import normalize_table_identifiers
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
@@ -22,6 +23,12 @@ def find_active_pipeline() -> dlt.Pipeline | None:
     """
     pipeline = current_pipeline()
     return pipeline if isinstance(pipeline, dlt.Pipeline) else None
+
+
+def find_active_destination() -> Destination[Any, Any] | None:
+    """Where the pipeline that is running loads to; None outside one, or if it has none yet."""
+    pipeline = find_active_pipeline()
+    return None if pipeline is None else pipeline.destination
 
 
 def find_load_id() -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from harvest_source.dlt_internals import find_active_pipeline
+from harvest_source.dlt_internals import find_active_destination
 from harvest_source.errors import ConfigError
 
 FileFormat = Literal["insert_values", "parquet"]
@@ -39,6 +39,5 @@ def check_format(asked: str | None) -> None:
 
 
 def _is_postgres() -> bool:
-    pipeline = find_active_pipeline()
-    destination = pipeline.destination if pipeline is not None else None
+    destination = find_active_destination()
     return destination is not None and destination.destination_type.endswith(".postgres")

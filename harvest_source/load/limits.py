@@ -17,7 +17,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harvest_source.dlt_internals import find_active_pipeline
+from harvest_source.dlt_internals import find_active_destination
 from harvest_source.errors import ConfigError
 from harvest_source.schema.columns import VARIANT
 
@@ -110,8 +110,7 @@ LIMITS: Final[Mapping[str, Limits]] = {
 
 def find_limits() -> Limits | None:
     """The limits of the destination of the pipeline that is running, if it has any."""
-    pipeline = find_active_pipeline()
-    destination = pipeline.destination if pipeline is not None else None
+    destination = find_active_destination()
     if destination is None:
         return None
     return LIMITS.get(destination.destination_type.rpartition(".")[2])

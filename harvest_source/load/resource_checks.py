@@ -15,7 +15,7 @@ import dlt
 from harvest_source.dlt_internals import (
     compute_tables,
     contract_allows_table,
-    find_active_pipeline,
+    find_active_destination,
     find_merge_strategies,
     has_received_rows,
 )
@@ -74,13 +74,13 @@ def check_history(history: TableHistory) -> None:
     Raises:
         ConfigError: The destination has no scd2.
     """
-    pipeline = find_active_pipeline()
-    if pipeline is None or pipeline.destination is None:
+    destination = find_active_destination()
+    if destination is None:
         return
-    strategies = find_merge_strategies(pipeline.destination, {"table_format": history.table_format})
+    strategies = find_merge_strategies(destination, {"table_format": history.table_format})
     if _SCD2 not in strategies:
         msg = (
-            f"Destination {pipeline.destination.destination_name} keeps no versions of rows by "
+            f"Destination {destination.destination_name} keeps no versions of rows by "
             f"itself, and history is set for {history.endpoint.name}. Nothing was read and "
             "nothing changed. Use harvest-source sync, which keeps history in Delta and Iceberg "
             "tables, or leave history out."
@@ -100,12 +100,12 @@ def takes_empty(name: str) -> bool:
 
     dlt 1.31 creates it from one empty row, which must have a key if keys identify rows.
     """
-    pipeline, tables = find_active_pipeline(), _compute_tables(name)
-    if pipeline is None or pipeline.destination is None or not tables:
+    destination, tables = find_active_destination(), _compute_tables(name)
+    if destination is None or not tables:
         return True
     strategy = tables[0].get("x-merge-strategy")
     if strategy is None and tables[0].get("write_disposition") == "merge":
-        strategy = next(iter(find_merge_strategies(pipeline.destination, tables[0])), None)
+        strategy = next(iter(find_merge_strategies(destination, tables[0])), None)
     return strategy not in _BY_KEY
 
 
@@ -168,11 +168,11 @@ _APPENDED: Final = (
 
 def _explain_destination(table: Any, warn: Callable[[str], None]) -> None:
     """A destination without merge appends; one without delete-insert keeps rows that are gone."""
-    pipeline = find_active_pipeline()
-    if pipeline is None or pipeline.destination is None:
+    destination = find_active_destination()
+    if destination is None:
         return
-    strategies = find_merge_strategies(pipeline.destination, table)
-    where = pipeline.destination.destination_name
+    strategies = find_merge_strategies(destination, table)
+    where = destination.destination_name
     if not strategies:
         warn(
             f"Destination {where} cannot replace rows in plain files: {_APPENDED[0].lower()}"

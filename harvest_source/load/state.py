@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import dlt
 
 from harvest_source.dlt_internals import (
+    find_active_destination,
     find_active_pipeline,
     find_catalog_name,
     is_ambiguous,
@@ -117,10 +118,9 @@ def _digest_of_warehouse() -> str:
     a thread that extracts breaks dlt's own resolution. So two servers whose credentials are given
     field by field look the same.
     """
-    pipeline = find_active_pipeline()
-    if pipeline is None or pipeline.destination is None:
+    pipeline, destination = find_active_pipeline(), find_active_destination()
+    if pipeline is None or destination is None:
         return ""
-    destination = pipeline.destination
     location = _find_location(destination)
     if "://" not in location and destination.destination_type.endswith(".duckdb"):
         # Without a path, dlt takes a file in the current folder.

@@ -242,8 +242,10 @@ def test_a_warning_is_in_the_log_of_dlt(
 def test_the_active_pipeline_is_the_last_one_made(loaded: Warehouse) -> None:
     """It is the pipeline that was made last, or None if none is active."""
     assert dlt_internals.find_active_pipeline() is None
+    assert dlt_internals.find_active_destination() is None
     loaded.pipeline.activate()
     assert dlt_internals.find_active_pipeline() is loaded.pipeline
+    assert dlt_internals.find_active_destination() is loaded.pipeline.destination
 
 
 def test_the_load_id_is_known_while_extracting(tmp_path: Path) -> None:
