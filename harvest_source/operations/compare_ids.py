@@ -98,8 +98,7 @@ def summarise_ids(table: AuditedTable, found: RowDifferences, total: int | None)
     Args:
         total: The rows of the table, if only a part of it was compared and the rest is equal.
     """
-    rows = found.here + found.doubled
-    other = found.same if found.same != rows else found.there
+    rows, other = found.figures
     here = rows if total is None else total
     return Comparison(
         account_id=table.session.account_id,

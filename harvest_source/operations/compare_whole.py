@@ -95,9 +95,7 @@ class WholeTable:
                 is_excused = is_changed and here == loaded.get(table, here)
                 yield self._build(table, "rows", here, there[table], is_excused=is_excused)
         if self._keys is not None:
-            found = find_differences(self._keys, build_keys(listed, None))
-            rows = found.here + found.doubled
-            other = found.same if found.same != rows else found.there
+            rows, other = find_differences(self._keys, build_keys(listed, None)).figures
             yield self._build(name, "ids", rows, other, is_excused=is_changed)
         if not is_changed:
             yield from self._compare_values(listed)

@@ -47,6 +47,17 @@ class RowDifferences:
         """Whether both sides have the same rows, each once."""
         return not self.days
 
+    @property
+    def figures(self) -> tuple[int, int]:
+        """
+        The rows stored, and the figure to show beside them.
+
+        The figure is the number of ids that agree; if they are as many as the rows stored, the
+        number of ids listed. The two numbers differ if any row does.
+        """
+        rows = self.here + self.doubled
+        return rows, self.same if self.same != rows else self.there
+
     def __add__(self, other: RowDifferences) -> RowDifferences:
         return RowDifferences(
             self.here + other.here,

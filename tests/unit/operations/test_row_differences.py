@@ -90,6 +90,15 @@ def test_many_rows_are_compared_part_by_part() -> None:
     assert found == RowDifferences(40, 45, 34, 0, frozenset({FIRST, SECOND}))
 
 
+def test_figures_differ_if_any_row_does() -> None:
+    """Equal counts of other rows are shown as unequal; equal rows as their number."""
+    first, second, third = ((each, FIRST, 0) for each in range(3))
+    assert compare([first, second], [first, third]).figures == (2, 1)
+    assert compare([first, first], [first, second]).figures == (2, 1)
+    assert compare([first, second], [first, second, third]).figures == (2, 3)
+    assert compare([first, second], [second, first]).figures == (2, 2)
+
+
 @given(
     counts=st.dictionaries(st.dates(FIRST, FIRST + timedelta(30)), st.integers(1, 9), max_size=20),
     missing=st.lists(st.dates(FIRST, FIRST + timedelta(30)), max_size=6),
