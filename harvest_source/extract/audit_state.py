@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from harvest_source.extract.schedule import is_implausible, parse_instant
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
+from harvest_source.extract.stored import dump_day, load_day
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,10 +59,7 @@ class Coverage:
 
     def dump(self) -> list[list[str | None]]:
         """As stored: first day and read time of each window, which ends where the next begins."""
-        return [
-            [each.window.start.isoformat() if each.window.start else None, each.at.isoformat()]
-            for each in self.seen
-        ]
+        return [[dump_day(each.window.start), each.at.isoformat()] for each in self.seen]
 
 
 def _cut(
@@ -130,7 +128,7 @@ def load_audit_state(stored: Mapping[str, Any] | None, now: datetime) -> AuditSt
     """
     try:
         stored = stored or {}
-        starts = [None if day is None else date.fromisoformat(day) for day, _ in stored["seen"]]
+        starts = [load_day(day) for day, _ in stored["seen"]]
         read_at = [parse_instant(at) for _, at in stored["seen"]]
         times = [_NEVER if is_implausible(at, now) else at for at in read_at]
         windows = map(DateWindow, starts, [*starts[1:], None])

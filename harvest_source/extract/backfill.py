@@ -15,6 +15,7 @@ from typing import Any
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.schedule import is_implausible, parse_instant
 from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.extract.stored import dump_day, load_day
 
 
 def dump_backfill(
@@ -68,9 +69,9 @@ def _join(windows: Iterable[DateWindow]) -> list[DateWindow]:
 
 
 def _dump(window: DateWindow) -> list[str | None]:
-    return [day.isoformat() if day else None for day in (window.start, window.end)]
+    return [dump_day(window.start), dump_day(window.end)]
 
 
 def _load(stored: Any) -> DateWindow:
-    start, end = (day and date.fromisoformat(day) for day in stored)
+    start, end = map(load_day, stored)
     return DateWindow(start, end)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from harvest_source.extract.schedule import is_due, is_implausible, parse_instant
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
+from harvest_source.extract.stored import dump_day, load_day
 from harvest_source.extract.visibility import covers, sees_the_same
 
 WIDE_OVERLAP: Final = timedelta(hours=25)
@@ -45,7 +46,7 @@ class Cursor:
         """As stored in dlt's state."""
         return {
             "at": self.at.isoformat(),
-            "covered_from": self.covered_from.isoformat() if self.covered_from else None,
+            "covered_from": dump_day(self.covered_from),
             "visibility": self.visibility,
             "wide_at": self.wide_at.isoformat(),
             **({"managed": self.managed} if self.managed else {}),
@@ -57,10 +58,9 @@ def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
     if not stored:
         return None
     try:
-        covered = stored["covered_from"]
         cursor = Cursor(
             at=parse_instant(stored["at"]),
-            covered_from=None if covered is None else date.fromisoformat(covered),
+            covered_from=load_day(stored["covered_from"]),
             visibility=str(stored["visibility"]),
             wide_at=parse_instant(stored["wide_at"]),
             managed=str(stored.get("managed", "")),

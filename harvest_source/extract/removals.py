@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from harvest_source.extract.run_log import Place
+from harvest_source.extract.stored import dump_day, load_day
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoint import Endpoint
 
@@ -96,7 +97,7 @@ class Removal:
             stored["unseen"] = {
                 "load_ids": list(self.unseen.load_ids),
                 "began": self.unseen.began,
-                "start": None if start is None else start.isoformat(),
+                "start": dump_day(start),
             }
         return stored
 
@@ -214,9 +215,7 @@ def _load(endpoint: Endpoint, account_id: int, stored: Any) -> Removal | None:
 def _load_unseen(stored: Mapping[str, Any] | None) -> Unseen | None:
     if stored is None:
         return None
-    start = stored["start"]
-    day = None if start is None else date.fromisoformat(start)
-    return Unseen(tuple(stored["load_ids"]), str(stored["began"]), day)
+    return Unseen(tuple(stored["load_ids"]), str(stored["began"]), load_day(stored["start"]))
 
 
 def _dump(value: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from harvest_source.extract.exclusion import note_excluded
 from harvest_source.extract.parent_sweep import ParentSweep
-from harvest_source.extract.stored import load_ids, load_object
+from harvest_source.extract.stored import dump_day, load_day, load_ids, load_object
 from harvest_source.load.state import change_account, forget_tables, source_state, stored_accounts
 
 MALFORMED = ["x", 7, True, None, [], ["x"]]
@@ -28,6 +30,12 @@ def test_what_is_no_id_is_left_out(stored: object) -> None:
 def test_ids_are_loaded() -> None:
     """Beside what is none."""
     assert load_ids([1, "x", 2]) == {1, 2}
+
+
+@pytest.mark.parametrize("day", [None, date(201, 1, 2), date(2026, 6, 17)])
+def test_days_are_loaded_as_stored(day: date | None) -> None:
+    """None, for an open side, too."""
+    assert load_day(dump_day(day)) == day
 
 
 @pytest.mark.parametrize("stored", MALFORMED)
