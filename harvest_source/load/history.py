@@ -8,7 +8,7 @@ another version of the same row arrives, so rows that a run did not read stay op
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -19,6 +19,7 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.defaults import TableFormat
+from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.known_rows import digest_row
 from harvest_source.extract.removals import PENDING_REMOVALS
 from harvest_source.load.encoder import place_misfits, with_load_id
@@ -41,6 +42,20 @@ _SCD2: Final[Any] = {
 
 _BEGUN: Final = "history"
 """Key in the state of a table and account: its history has a first version of every row."""
+
+
+def build_histories(
+    endpoints: Iterable[Endpoint],
+    names: frozenset[str],
+    exclude: frozenset[str],
+    table_format: TableFormat | None,
+) -> dict[str, TableHistory]:
+    """The histories of the tables in *names*; *exclude* are ``table.column`` names to leave out."""
+    return {
+        each.name: TableHistory(each, excluded_columns(each, exclude), table_format)
+        for each in endpoints
+        if each.name in names
+    }
 
 
 def find_beginning(history: TableHistory | None, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from harvest_source.load.hints import (
     is_declared,
     learned_columns,
 )
-from harvest_source.load.history import TableHistory, find_beginning, note_begun
+from harvest_source.load.history import build_histories, find_beginning, note_begun
 from harvest_source.load.own_tables import COLUMNS, build_own_resource, is_made
 from harvest_source.load.resources import wrap
 from harvest_source.load.state import SOURCE, current_accounts, stored_accounts
@@ -75,11 +75,7 @@ class PackageBuilder:
         self._excluded = {each.name: excluded_columns(each, exclude) for each in endpoints}
         self._schema = schema
         self._state = state
-        self._histories = {
-            each.name: TableHistory(each, self._excluded[each.name], table_format)
-            for each in endpoints
-            if each.name in history
-        }
+        self._histories = build_histories(endpoints, history, exclude, table_format)
         self._learned: dict[str, dict[str, Type]] = {}
         self._feeds: dict[Place, TableFeed] = {}
         self._unmade = [

@@ -12,15 +12,13 @@ from dlt.sources import DltResource
 from harvest_source.auth.sessions import Sessions
 from harvest_source.config.spec import HarvestCredentials
 from harvest_source.dlt_internals import find_active_pipeline, log_warning, use_naming_duckdb
-from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.hints import disable_type_detection
-from harvest_source.load.history import TableHistory
+from harvest_source.load.history import build_histories
 from harvest_source.load.resources import build_resource
-from harvest_source.load.settings import Hooks, RunArguments, Settings, build_settings
+from harvest_source.load.settings import Hooks, RunArguments, build_settings
 from harvest_source.load.state import SOURCE
-from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 
 
@@ -100,11 +98,14 @@ def harvest(
     if (pipeline := find_active_pipeline()) is not None:
         use_naming_duckdb(pipeline)
     disable_type_detection()
+    histories = build_histories(
+        ENDPOINTS, settings.options.history, settings.options.exclude, settings.table_format
+    )
     resources = [
         build_resource(
             endpoint,
             extraction,
-            build_history(endpoint, settings),
+            histories.get(endpoint.name),
             as_rows=as_rows,
             table_format=settings.table_format,
         )
@@ -120,11 +121,3 @@ class DltRunLog(RunLog):
 
     def on_finding(self, message: str) -> None:
         log_warning(message)
-
-
-def build_history(endpoint: Endpoint, settings: Settings) -> TableHistory | None:
-    """The history of one table, if it is to be kept."""
-    if endpoint.name not in settings.options.history:
-        return None
-    excluded = excluded_columns(endpoint, settings.options.exclude)
-    return TableHistory(endpoint, excluded, settings.table_format)
