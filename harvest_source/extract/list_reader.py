@@ -351,6 +351,14 @@ class ListReader:
         return CaughtUp(changed, not result.unproven, contents)  # What it left out comes again.
 
 
+def collect_ids(reader: ListReader, slice_: Slice, result: ReadResult) -> set[int]:
+    """The ids of all rows of *slice_*, and of every row that changed while it was read."""
+    ids: set[int] = set()
+    for table in reader.iter_tables(slice_, result):
+        ids.update(table.column("id").to_pylist())
+    return ids
+
+
 def _run(
     work: _Work, slices: Sequence[Slice], result: ReadResult, workers: int
 ) -> Generator[pa.Table, None, list[SliceRead]]:

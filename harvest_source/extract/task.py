@@ -16,7 +16,7 @@ from harvest_source.decode.key_decoder import KeyDecoder
 from harvest_source.extract.cursor import Cursor, ReadPlan, plan_read, plan_whole_read
 from harvest_source.extract.exclusion import excluded_columns, load_excluded
 from harvest_source.extract.key_lists import KeyClient
-from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.list_reader import ListReader, ReadResult, collect_ids
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.parent_lists import ParentLists
 from harvest_source.extract.proof import describe_left_out
@@ -192,10 +192,7 @@ def read_ids(task: Task, endpoint: Endpoint) -> tuple[set[int], bool]:
     keys = KeyDecoder(endpoint.record, decoder, _list_key_columns(endpoint))
     source = ListSource(task.session.client, endpoint, keys.decode)
     reader, result = ListReader(source, WindowSettings(task.today)), ReadResult()
-    ids: set[int] = set()
-    for table in reader.iter_tables(Slice(), result):
-        ids.update(table.column("id").to_pylist())
-    return ids, result.proven
+    return collect_ids(reader, Slice(), result), result.proven
 
 
 def _list_split_ids(task: Task) -> list[int]:

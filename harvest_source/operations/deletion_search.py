@@ -25,7 +25,7 @@ from typing import Any, Final, Protocol
 
 from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import PAGE_ROWS
-from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.list_reader import ListReader, ReadResult, collect_ids
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.window_plan import EARLIEST
 from harvest_source.operations.day_counts import DayCounts
@@ -289,7 +289,7 @@ class DeletionSearch:
     def _list_ids(self, window: DateWindow) -> set[int] | None:
         """All ids in *window*, perhaps more and never fewer; None when the list kept changing."""
         result = ReadResult()
-        ids = _read_ids(self._reader, Slice(window), result)
+        ids = collect_ids(self._reader, Slice(window), result)
         return ids if result.proven else None
 
     def _ask_for(self, rows: Sequence[int], fetch_record: FetchRecord, found: _Evidence) -> None:
@@ -303,7 +303,7 @@ class DeletionSearch:
     def _conclude(self, here: DayCounts, there: int, found: _Evidence) -> SearchResult:
         """The findings without rows that changed since the merge: the next run merges those."""
         result = ReadResult()
-        moved = _read_ids(self._reader, Slice(since=self._table.since), result)
+        moved = collect_ids(self._reader, Slice(since=self._table.since), result)
         so_far = SearchResult(
             here.total, there, frozenset(found.gone), open=tuple(found.open), moved=len(moved)
         )
@@ -320,13 +320,6 @@ class DeletionSearch:
             missing=len(missing),
             doubled=sum(found.doubled.values()),
         )
-
-
-def _read_ids(reader: ListReader, part: Slice, result: ReadResult) -> set[int]:
-    ids: set[int] = set()
-    for table in reader.iter_tables(part, result):
-        ids.update(table.column("id").to_pylist())
-    return ids
 
 
 def _find_day(record: Mapping[str, Any], endpoint: Endpoint) -> DateWindow:
