@@ -38,13 +38,13 @@ from harvest_source.extract.parent_sweep import (
 from harvest_source.extract.replaced_lists import (
     StoredLists,
     add_removal_of_empty_lists,
-    read_scopes,
+    read_sublists,
 )
 from harvest_source.extract.run_log import Unasked
 from harvest_source.extract.schedule import DAILY
-from harvest_source.extract.scopes import Scope
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.stored import load_ids
+from harvest_source.extract.sublists import Sublist
 from harvest_source.extract.task import Task
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
@@ -69,12 +69,12 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     else:
         choice = _continue_sweep(task, listed, changed)
     without = sorted({*without, *choice.without} - {*choice.asked})
-    add_removal_of_empty_lists(task, [_child_scope(task, each) for each in without])
+    add_removal_of_empty_lists(task, [_child_sublist(task, each) for each in without])
     # Remembering each list is worth it only where a role may see part of a parent's children.
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
     asked = dict.fromkeys([*choice.asked, *sorted(_load_incomplete(task) - {*without})])
-    scopes = [_child_scope(task, each) for each in asked]
-    incomplete = yield from read_scopes(task, scopes, stored, is_first=cursor is None)
+    sublists = [_child_sublist(task, each) for each in asked]
+    incomplete = yield from read_sublists(task, sublists, stored, is_first=cursor is None)
     if not parents.result.proven:
         task.note_unproven([parents.result])
         return
@@ -100,8 +100,8 @@ def reread_children(task: Task) -> Iterator[pa.Table]:
         return
     note_excluded(task.state, task.excluded)
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
-    scopes = [_child_scope(task, each) for each in reread.parents]
-    incomplete = yield from read_scopes(task, scopes, stored)
+    sublists = [_child_sublist(task, each) for each in reread.parents]
+    incomplete = yield from read_sublists(task, sublists, stored)
     if stored is not None:
         stored.store()
     if incomplete:
@@ -200,14 +200,16 @@ def _load_incomplete(task: Task) -> set[int]:
     return load_ids(task.state.get(_INCOMPLETE))
 
 
-def _store_incomplete(task: Task, incomplete: Sequence[Scope], others: Iterable[int] = ()) -> None:
+def _store_incomplete(
+    task: Task, incomplete: Sequence[Sublist], others: Iterable[int] = ()
+) -> None:
     """Remember the parents of *incomplete*, and *others*: no cursor would bring them back."""
-    parents = {*others, *(value for scope in incomplete for _, value in scope.values)}
+    parents = {*others, *(value for sublist in incomplete for _, value in sublist.values)}
     task.state.pop(_INCOMPLETE, None)
     if parents:
         task.state[_INCOMPLETE] = sorted(parents)
 
 
-def _child_scope(task: Task, parent_id: int) -> Scope:
+def _child_sublist(task: Task, parent_id: int) -> Sublist:
     key = _parent_of(task.endpoint).key
-    return Scope(((key, parent_id),), task.endpoint.path.format(parent=parent_id))
+    return Sublist(((key, parent_id),), task.endpoint.path.format(parent=parent_id))

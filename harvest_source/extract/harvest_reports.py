@@ -20,7 +20,7 @@ from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.removals import Reason
 from harvest_source.extract.replaced_lists import (
     StoredLists,
-    read_scopes,
+    read_sublists,
 )
 from harvest_source.extract.report_years import (
     build_window_key,
@@ -33,10 +33,10 @@ from harvest_source.extract.report_years import (
     report_params,
 )
 from harvest_source.extract.schedule import is_due
-from harvest_source.extract.scopes import Scope, add_removal_of_lists
 from harvest_source.extract.slice_reader import ListSource, count_rows
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.stored import load_object
+from harvest_source.extract.sublists import Sublist, add_removal_of_lists
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import covers, explain_off, explain_skip
 from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, Endpoint
@@ -61,8 +61,8 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     readable = [each for each in due if stored.may_be_read(build_window_key(each))]
     lacks_columns = task.lacks_columns
     note_excluded(task.state, task.excluded)
-    scopes = [_window_scope(task, each) for each in readable]
-    incomplete = yield from read_scopes(task, scopes, stored)
+    sublists = [_window_sublist(task, each) for each in readable]
+    incomplete = yield from read_sublists(task, sublists, stored)
     _forget(task, stored, _drop_overlaps_with_incomplete(plan.covered, incomplete), years)
     stored.store()
     if incomplete:
@@ -79,9 +79,9 @@ def read_snapshot(task: Task) -> Iterator[pa.Table]:
     today = task.today
     stored = StoredLists(task, "windows")
     if stored.may_be_read(today.isoformat()):
-        scope = Scope((("snapshot_date", today),), task.endpoint.list_path)
+        sublist = Sublist((("snapshot_date", today),), task.endpoint.list_path)
         note_excluded(task.state, task.excluded)
-        yield from read_scopes(task, [scope], stored)
+        yield from read_sublists(task, [sublist], stored)
         stored.store(only=today.isoformat())
         store_excluded(task.state, task.excluded)  # Earlier days cannot be read again.
 
@@ -175,10 +175,10 @@ def _drop_overlaps_if_undated(
 
 
 def _drop_overlaps_with_incomplete(
-    covered: Sequence[str], incomplete: Sequence[Scope]
+    covered: Sequence[str], incomplete: Sequence[Sublist]
 ) -> tuple[str, ...]:
     """Leave out *covered* windows that overlap an incomplete one: no other has their rows."""
-    unread = [tuple(day for _, day in scope.values) for scope in incomplete]
+    unread = [tuple(day for _, day in sublist.values) for sublist in incomplete]
     return tuple(
         name
         for name in covered
@@ -207,7 +207,7 @@ def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: se
             if before is None or covers(task.visibility, before.by):
                 if bounds is not None:
                     values = tuple(zip((FROM_DATE, TO_DATE), bounds, strict=True))
-                    add_removal_of_lists(task, [Scope(values)], Reason.COVERED)
+                    add_removal_of_lists(task, [Sublist(values)], Reason.COVERED)
                 stored.forget(name)
         elif before is not None and before.rows == 0 and window is not None:
             assert window.start is not None
@@ -215,8 +215,8 @@ def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: se
                 stored.forget(name)
 
 
-def _window_scope(task: Task, window: DateWindow) -> Scope:
+def _window_sublist(task: Task, window: DateWindow) -> Sublist:
     assert window.start is not None
     first, last = window.start, last_day(window)
     values = ((FROM_DATE, first), (TO_DATE, last))
-    return Scope(values, task.endpoint.list_path, report_params(window))
+    return Sublist(values, task.endpoint.list_path, report_params(window))

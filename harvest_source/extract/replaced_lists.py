@@ -2,7 +2,7 @@
 Lists without ``updated_since``: each is read as a whole and replaces the rows loaded before.
 
 Some exist once per account (roles), some once per parent (an invoice's payments) or per window (a
-report of one year): the latter are distinguished by their :class:`Scope`. A list is replaced only
+report of one year): the latter are distinguished by their :class:`Sublist`. A list is replaced only
 by a complete read, and only if this token sees at least what the token that read the list before
 saw. An empty list has no row to merge, so the removal of its rows is pending: it is stored together
 with the state that says that the list is empty.
@@ -34,17 +34,17 @@ from harvest_source.extract.proof import (
 )
 from harvest_source.extract.removals import Reason
 from harvest_source.extract.schedule import is_due
-from harvest_source.extract.scopes import Scope, add_removal_of_lists, forget_removals
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.stored import load_object
+from harvest_source.extract.sublists import Sublist, add_removal_of_lists, forget_removals
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import covers
 
-SCOPE_ROWS: Final = 20_000
+SUBLIST_ROWS: Final = 20_000
 """Rows of small lists are joined into tables of about this size before they are passed on."""
 
-SCOPE_WORKERS: Final = 8
+SUBLIST_WORKERS: Final = 8
 """Lists read in parallel. At 1 s per request they use up Harvest's 100 requests in 15 s."""
 
 
@@ -92,14 +92,14 @@ def build_last_read(task: Task, table: pa.Table) -> LastRead:
     return LastRead(now, by, table.num_rows, fingerprint(table), elements)
 
 
-def add_removal_of_empty_lists(task: Task, scopes: Sequence[Scope]) -> None:
+def add_removal_of_empty_lists(task: Task, sublists: Sequence[Sublist]) -> None:
     """
-    Store the removal of all rows of *scopes*, whose lists are empty, as pending.
+    Store the removal of all rows of *sublists*, which are empty, as pending.
 
     Only if this token would see the rows if there were any.
     """
-    if scopes and shows_all(task):
-        add_removal_of_lists(task, scopes, Reason.EMPTY)
+    if sublists and shows_all(task):
+        add_removal_of_lists(task, sublists, Reason.EMPTY)
 
 
 def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
@@ -146,7 +146,7 @@ def read_all(task: Task) -> Iterator[pa.Table]:
         return
     table = read_list(task)
     if accepts(task, before, table, "all of it"):
-        whole = [Scope(())]
+        whole = [Sublist(())]
         if table.num_rows == 0:
             add_removal_of_empty_lists(task, whole)
         yield table
@@ -180,11 +180,11 @@ def read_list(task: Task) -> pa.Table:
 
 class StoredLists:
     """
-    What is remembered of the scopes of one table, and whether they may be replaced.
+    What is remembered of the sublists of one table, and whether they may be replaced.
 
     Args:
         task: The table.
-        name: The key in the table's state; below it there is one entry per scope.
+        name: The key in the table's state; below it there is one entry per sublist.
     """
 
     def __init__(self, task: Task, name: str) -> None:
@@ -194,33 +194,33 @@ class StoredLists:
 
     @property
     def names(self) -> list[str]:
-        """Every scope for which something is stored."""
+        """Every sublist for which something is stored."""
         return list(self._stored)
 
-    def forget(self, scope: str) -> None:
-        """Drop what is stored for *scope*."""
-        self._stored.pop(scope, None)
+    def forget(self, sublist: str) -> None:
+        """Drop what is stored for *sublist*."""
+        self._stored.pop(sublist, None)
 
-    def before(self, scope: str) -> LastRead | None:
-        """What is remembered of the last read of *scope*."""
-        return LastRead.load(self._stored.get(scope))
+    def before(self, sublist: str) -> LastRead | None:
+        """What is remembered of the last read of *sublist*."""
+        return LastRead.load(self._stored.get(sublist))
 
-    def may_have_rows(self, scope: str) -> bool:
-        """Whether rows of *scope* may have been loaded; yes if its last read is not remembered."""
-        before = self.before(scope)
-        return before.rows > 0 if before else scope in self._stored
+    def may_have_rows(self, sublist: str) -> bool:
+        """Whether rows of *sublist* may have been loaded; yes if no read of it is remembered."""
+        before = self.before(sublist)
+        return before.rows > 0 if before else sublist in self._stored
 
-    def may_be_read(self, scope: str) -> bool:
-        """Whether reading *scope* now can replace anything; if not, a warning is recorded."""
-        before = self.before(scope)
+    def may_be_read(self, sublist: str) -> bool:
+        """Whether reading *sublist* now can replace anything; if not, a warning is recorded."""
+        before = self.before(sublist)
         if before is None or may_replace(self._task, before, before.rows):
             return True
-        self._task.warn_kept(scope)
+        self._task.warn_kept(sublist)
         return False
 
-    def accepts(self, scope: Scope, table: pa.Table) -> bool:
-        """Whether to load *table* in place of what was read of *scope* before."""
-        name, task = str(scope), self._task
+    def accepts(self, sublist: Sublist, table: pa.Table) -> bool:
+        """Whether to load *table* in place of what was read of *sublist* before."""
+        name, task = str(sublist), self._task
         before, now = self.before(name), build_last_read(task, table)
         is_accepted = accepts(task, before, table, name)
         if is_accepted or (before and self._is_outdated(before, now)):
@@ -237,20 +237,20 @@ class StoredLists:
         return is_same and is_due(before.at, now.at, self._task.options.sweep_every)
 
     def store(self, only: str | None = None) -> None:
-        """Store what is remembered, with the rows yielded before; if given, for scope *only*."""
+        """Store what is remembered, with the rows yielded before; if given, for sublist *only*."""
         kept = {n: each for n, each in self._stored.items() if only is None or n == only}
         self._task.state[self._name] = kept
 
 
-def read_scopes(
+def read_sublists(
     task: Task,
-    scopes: Sequence[Scope],
+    sublists: Sequence[Sublist],
     stored: StoredLists | None = None,
     *,
     is_first: bool = False,
-) -> Generator[pa.Table, None, list[Scope]]:
+) -> Generator[pa.Table, None, list[Sublist]]:
     """
-    Read all *scopes*, several in parallel, and yield their rows in tables of a size worth loading.
+    Read all *sublists*, several in parallel, and yield their rows in tables that are worth loading.
 
     A list that could not be read completely is recorded as unproven. Its rows stay; the others are
     read.
@@ -260,33 +260,33 @@ def read_scopes(
         is_first: Whether no row of them was ever loaded.
 
     Returns:
-        The scopes whose lists could not be read completely.
+        The sublists that could not be read completely.
     """
 
-    def read_scope(scope: Scope) -> tuple[Scope, pa.Table | IncompleteListError | None]:
-        had_rows = stored.may_have_rows(str(scope)) if stored else not is_first
-        return scope, _read_scope(task, scope, had_rows=had_rows)
+    def read_sublist(sublist: Sublist) -> tuple[Sublist, pa.Table | IncompleteListError | None]:
+        had_rows = stored.may_have_rows(str(sublist)) if stored else not is_first
+        return sublist, _read_sublist(task, sublist, had_rows=had_rows)
 
     tables: list[pa.Table] = []
-    empty, brought = list[Scope](), list[Scope]()
-    incomplete: list[tuple[Scope, IncompleteListError]] = []
-    for scope, table in in_parallel(read_scope, scopes, workers=SCOPE_WORKERS):
+    empty, brought = list[Sublist](), list[Sublist]()
+    incomplete: list[tuple[Sublist, IncompleteListError]] = []
+    for sublist, table in in_parallel(read_sublist, sublists, workers=SUBLIST_WORKERS):
         if table is None:
             continue
         if isinstance(table, IncompleteListError):
-            incomplete.append((scope, table))
+            incomplete.append((sublist, table))
             continue
         task.run_log.progress(*task.key, table.num_rows, None)
-        if stored is not None and not stored.accepts(scope, table):
+        if stored is not None and not stored.accepts(sublist, table):
             continue
         if stored is None and not is_first:
             _refuse_undated(task)
         if table.num_rows == 0:
-            empty.append(scope)
+            empty.append(sublist)
             continue
         tables.append(table)
-        brought.append(scope)
-        if sum(each.num_rows for each in tables) >= SCOPE_ROWS:
+        brought.append(sublist)
+        if sum(each.num_rows for each in tables) >= SUBLIST_ROWS:
             yield pa.concat_tables(tables, promote_options="default")
             tables = []
     add_removal_of_empty_lists(task, empty)
@@ -295,10 +295,10 @@ def read_scopes(
     forget_removals(task, brought)
     if incomplete:
         _note_incomplete(task, incomplete)
-    return [scope for scope, _ in incomplete]
+    return [sublist for sublist, _ in incomplete]
 
 
-def _note_incomplete(task: Task, incomplete: Sequence[tuple[Scope, IncompleteListError]]) -> None:
+def _note_incomplete(task: Task, incomplete: Sequence[tuple[Sublist, IncompleteListError]]) -> None:
     """Record which lists of the table, at least one, are incomplete, and why the first is."""
     (first, error), *others = incomplete
     names = ", ".join(f"{column} {value}" for column, value in first.values)
@@ -326,16 +326,16 @@ def _refuse_undated(task: Task) -> None:
         raise StaleAnswerError(msg, path=task.endpoint.list_path, status=200)
 
 
-def _read_scope(
-    task: Task, scope: Scope, *, had_rows: bool
+def _read_sublist(
+    task: Task, sublist: Sublist, *, had_rows: bool
 ) -> pa.Table | IncompleteListError | None:
-    """All rows of one scope, or why not all; None if its parent is gone or has no such list."""
-    endpoint = replace(task.endpoint, path=scope.path)
+    """All rows of one sublist, or why not all; None if its parent is gone or has no such list."""
+    endpoint = replace(task.endpoint, path=sublist.path)
 
     def decode(rows: bytes) -> pa.Table:
-        return scope.stamp(task.decoder.decode(rows), task.endpoint)
+        return sublist.stamp(task.decoder.decode(rows), task.endpoint)
 
-    source = ListSource(task.session.client, endpoint, decode, scope.params)
+    source = ListSource(task.session.client, endpoint, decode, sublist.params)
     try:
         return read_whole(SliceReader(source, today=task.today), had_rows=had_rows).table
     except IncompleteListError as error:

@@ -21,7 +21,7 @@ from harvest_source.decode.coerce import loads
 from harvest_source.decode.column_fitter import ColumnFitter
 from harvest_source.decode.decoder import Decoder
 from harvest_source.dlt_internals import find_load_id
-from harvest_source.extract.scopes import Scope
+from harvest_source.extract.sublists import Sublist
 from harvest_source.load.file_format import EXACT, choose_format
 from harvest_source.load.hints import is_declared, learned_columns, type_hint
 from harvest_source.load.limits import find_limits
@@ -190,9 +190,9 @@ def iter_empty_table(
         yield dlt.mark.materialize_table_schema()
     else:
         # The mark would make dlt's load id nullable, and Arrow rows could never follow.
-        scope = Scope(tuple((column.name, None) for column in endpoint.injected))
+        sublist = Sublist(tuple((column.name, None) for column in endpoint.injected))
         empty = build_decoder(endpoint, 0, excluded, schema, {}).empty()
-        table = with_load_id(scope.stamp(empty, endpoint), endpoint)
+        table = with_load_id(sublist.stamp(empty, endpoint), endpoint)
         yield add_hints(table, columns={}, is_first_table=True)
 
 

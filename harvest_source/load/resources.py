@@ -83,7 +83,7 @@ def wrap(
     optional: dict[str, Any] = {"table_format": table_format} if table_format else {}
     if endpoint.cursor is None:
         # The rows of the account (and parent) are replaced as a whole.
-        optional["merge_key"] = (ACCOUNT_ID, *endpoint.scope)
+        optional["merge_key"] = (ACCOUNT_ID, *endpoint.sublist_columns)
 
     resource: DltResource = dlt.resource(
         draw,

@@ -116,7 +116,7 @@ def count_list_sizes(warehouse: Warehouse, endpoints: Iterable[Endpoint]) -> Lis
         for endpoint in filter(_is_remembered, endpoints):
             for table in (endpoint.name, *endpoint.child_tables):
                 if warehouse.has_table(table):
-                    counted = _try_count(warehouse, table, endpoint.scope)
+                    counted = _try_count(warehouse, table, endpoint.sublist_columns)
                     if counted is not None:
                         tables[table] = counted
     return ListSizes(tables)
@@ -129,13 +129,13 @@ def _is_remembered(endpoint: Endpoint) -> bool:
     return endpoint.strategy is not ReadStrategy.CHANGES
 
 
-def _try_count(warehouse: Warehouse, table: str, scope: tuple[str, ...]) -> Lists | None:
-    """Rows of *table* by account and the columns of *scope*; None: it cannot be counted."""
+def _try_count(warehouse: Warehouse, table: str, columns: Sequence[str]) -> Lists | None:
+    """Rows of *table* by account and *columns*; None: it cannot be counted."""
     counted: Lists = Counter()
     try:
         with warehouse.sql() as sql:
             for (account_id, *values), rows in sql.iter_groups(
-                table, EVERY_ROW, (ACCOUNT_ID, *scope)
+                table, EVERY_ROW, (ACCOUNT_ID, *columns)
             ):
                 if account_id is not None:
                     counted[int(account_id), "/".join(map(_format, values))] += rows
@@ -145,5 +145,5 @@ def _try_count(warehouse: Warehouse, table: str, scope: tuple[str, ...]) -> List
 
 
 def _format(value: Any) -> str:
-    """A scope's value as it is written in the name of a list."""
+    """The value of such a column, as it is written in the name of a list."""
     return str(as_day(value) if isinstance(value, date) else value)

@@ -81,9 +81,9 @@ class Replacement:
         endpoint, table = batch.endpoint, batch.table
         assert table is not None
         brought = set(_rows_of(table, endpoint.primary_key))
-        lists = tuple(dict.fromkeys(_rows_of(table, endpoint.scope))) if endpoint.scope else ()
-        now = self.workspace.now()
-        whole = Removal(endpoint, batch.account_id, Reason.REPLACED, now, endpoint.scope, lists)
+        columns, now = endpoint.sublist_columns, self.workspace.now()
+        lists = tuple(dict.fromkeys(_rows_of(table, columns))) if columns else ()
+        whole = Removal(endpoint, batch.account_id, Reason.REPLACED, now, columns, lists)
         with self.workspace.warehouse.sql() as sql:
             here = _read_keys(sql, whole)
         if gone := here - brought:

@@ -188,7 +188,7 @@ class Endpoint:
         return {"from": FROM_DATE, "to": TO_DATE} if self.strategy is ReadStrategy.WINDOWS else {}
 
     @property
-    def scope(self) -> tuple[str, ...]:
+    def sublist_columns(self) -> tuple[str, ...]:
         """Columns whose rows are read together and replaced together, beside ``account_id``."""
         return tuple(column.name for column in self.injected)
 

@@ -76,7 +76,7 @@ class Memory:
             del self.rows[key], self.arrays[key]
 
     def _scope(self, row: Row) -> tuple[tuple[str, Any], ...]:
-        return tuple((name, row[name]) for name in self.endpoint.scope)
+        return tuple((name, row[name]) for name in self.endpoint.sublist_columns)
 
 
 def _is_newer(row: Row, other: Row) -> bool:

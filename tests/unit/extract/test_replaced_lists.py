@@ -18,10 +18,10 @@ from harvest_source.extract.replaced_lists import (
     StoredLists,
     may_replace,
     read_all,
-    read_scopes,
+    read_sublists,
     read_whole,
 )
-from harvest_source.extract.scopes import Scope
+from harvest_source.extract.sublists import Sublist
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.model import ModelPage
 from tests.support.scripted_lists import (
@@ -210,12 +210,12 @@ def test_a_list_that_has_rows_again_owes_no_removal() -> None:
 
 def test_every_row_gets_the_parent_or_window_of_its_request() -> None:
     """The parent's id or the window; or a placeholder where a key is hidden from a role."""
-    payment = Scope((("invoice_id", 7),), "", {}).stamp(
+    payment = Sublist((("invoice_id", 7),), "", {}).stamp(
         pa.table({"id": [1, 2]}), BY_NAME["invoice_payments"]
     )
     assert payment.column("invoice_id").to_pylist() == [7, 7]
     report = BY_NAME["report_time_clients"]
-    window = Scope((("from_date", date(2026, 1, 1)), ("to_date", date(2026, 12, 31))), "", {})
+    window = Sublist((("from_date", date(2026, 1, 1)), ("to_date", date(2026, 12, 31))), "", {})
     stamped = window.stamp(pa.table({"currency": pa.array([None, "EUR"])}), report)
     assert stamped.column("currency").to_pylist() == ["", "EUR"]
     assert stamped.column("to_date").to_pylist() == [date(2026, 12, 31)] * 2
@@ -224,12 +224,12 @@ def test_every_row_gets_the_parent_or_window_of_its_request() -> None:
 def test_an_unchanged_list_is_recorded_only_once_in_a_while() -> None:
     """Changed state costs a load, so it does not change in every run."""
     state: dict[str, Any] = {}
-    scope, rows = Scope((), "", {}), table(entry(1))
+    sublist, rows = Sublist((), "", {}), table(entry(1))
     stored_at = []
     for days in (0, 1, 6, 7, 8):
         task = build_task(ScriptedClient(), WHOLE, state=state, now=NOW + days * DAY)
         stored = StoredLists(task, "windows")
-        assert stored.accepts(scope, rows) is (days == 0)
+        assert stored.accepts(sublist, rows) is (days == 0)
         stored.store()
         stored_at.append(LastRead.load(state["windows"][""]))
     days_stored = [(each.at - NOW).days for each in stored_at if each is not None]
@@ -243,11 +243,11 @@ def test_a_parent_that_is_gone_has_no_list() -> None:
         def iter_pages(self, *_args: Any, **_named: Any) -> Any:
             raise ResponseError("no such parent", path="roles", status=404)
 
-    scopes = [Scope((), "roles", {})]
+    sublists = [Sublist((), "roles", {})]
     endpoint = replace(WHOLE, absent=(404,))
-    assert list(read_scopes(build_task(Gone(), endpoint), scopes)) == []
+    assert list(read_sublists(build_task(Gone(), endpoint), sublists)) == []
     with pytest.raises(ResponseError, match="no such parent"):
-        list(read_scopes(build_task(Gone(), WHOLE), scopes))
+        list(read_sublists(build_task(Gone(), WHOLE), sublists))
 
 
 def test_a_list_with_an_odd_id_takes_the_place_of_nothing() -> None:

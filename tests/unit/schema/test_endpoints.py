@@ -90,7 +90,7 @@ def test_keys_are_columns(endpoint: Endpoint) -> None:
         wanted = {Type.BIGINT}
         if name in dict(endpoint.fill):
             wanted = {Type.TEXT}
-        elif name in endpoint.scope and endpoint.report is not None:
+        elif name in endpoint.sublist_columns and endpoint.report is not None:
             wanted = {Type.DATE}
         assert types[name] in wanted, name
     assert bool(endpoint.primary_key) != endpoint.single
@@ -125,8 +125,8 @@ def test_days_are_cut_by_the_id_of_another_table(endpoint: Endpoint) -> None:
 @every_endpoint
 def test_scope_columns_are_in_the_key_but_not_in_the_record(endpoint: Endpoint) -> None:
     """What a scope's rows share is part of their key, but not a member of the record."""
-    assert set(endpoint.scope) <= set(endpoint.primary_key)
-    assert not set(endpoint.scope) & endpoint.record.names
+    assert set(endpoint.sublist_columns) <= set(endpoint.primary_key)
+    assert not set(endpoint.sublist_columns) & endpoint.record.names
     if endpoint.parent is not None:
         listed = BY_NAME[endpoint.parent.endpoint]
         assert listed.strategy is ReadStrategy.CHANGES

@@ -22,7 +22,7 @@ REPORTS = [e for e in ENDPOINTS if e.strategy is ReadStrategy.WINDOWS]
 
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[ReadLab]:
-    """A lab in which everything that is read by scope was read."""
+    """A lab in which everything that is read by sublist was read."""
     with ReadLab(**SIZES) as lab:
         assert lab.read(*(e.name for e in ENDPOINTS if e.parent or e.report)).run_log.failures == []
         yield lab

@@ -21,7 +21,7 @@ from harvest_source.schema.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Sublist:
     """One of several lists of a table: the columns and values that all of its rows share."""
 
     values: tuple[tuple[str, Any], ...]
@@ -34,7 +34,7 @@ class Scope:
 
     def stamp(self, table: pa.Table, endpoint: Endpoint) -> pa.Table:
         """
-        Add the scope's columns to *table*, and fill key columns that are hidden from some roles.
+        Add the sublist's columns to *table*, and fill key columns that are hidden from some roles.
 
         Records of children and reports do not say which parent or window they belong to (quirk 62).
         """
@@ -48,23 +48,23 @@ class Scope:
         return table
 
 
-def add_removal_of_lists(task: Task, scopes: Sequence[Scope], reason: Reason) -> None:
-    """Store the removal of all rows of *scopes*, at least one, as pending."""
-    add_pending_removal(task.state, _build_removal(task, scopes, reason))
+def add_removal_of_lists(task: Task, sublists: Sequence[Sublist], reason: Reason) -> None:
+    """Store the removal of all rows of *sublists*, at least one, as pending."""
+    add_pending_removal(task.state, _build_removal(task, sublists, reason))
 
 
-def forget_removals(task: Task, scopes: Sequence[Scope]) -> None:
+def forget_removals(task: Task, sublists: Sequence[Sublist]) -> None:
     """
-    Forget that the rows of *scopes* are to be removed: rows of these lists were loaded again.
+    Forget that the rows of *sublists* are to be removed: rows of these lists were loaded again.
 
     Plain dlt carries out no removal. An invoice without payments may be paid before a sync does.
     """
-    for reason in (Reason.EMPTY, Reason.COVERED) if scopes else ():
-        drop_removals(task.state, [_build_removal(task, scopes, reason)])
+    for reason in (Reason.EMPTY, Reason.COVERED) if sublists else ():
+        drop_removals(task.state, [_build_removal(task, sublists, reason)])
 
 
-def _build_removal(task: Task, scopes: Sequence[Scope], reason: Reason) -> Removal:
-    columns = tuple(name for name, _ in scopes[0].values)
-    values = tuple(tuple(value for _, value in scope.values) for scope in scopes)
+def _build_removal(task: Task, sublists: Sequence[Sublist], reason: Reason) -> Removal:
+    columns = tuple(name for name, _ in sublists[0].values)
+    values = tuple(tuple(value for _, value in sublist.values) for sublist in sublists)
     now, account_id = task.options.clock.now(), task.session.account_id
     return Removal(task.endpoint, account_id, reason, now, columns, values)
