@@ -72,7 +72,7 @@ class RequestSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OkResponse:
     """
     A response with status 200.
 
@@ -163,7 +163,7 @@ class Attempt:
         self.elapsed_s = self._clock.monotonic() - self._started
         return self.elapsed_s
 
-    def build_answer(self) -> Answer:
+    def build_answer(self) -> OkResponse:
         """
         Return the answer if the status is 200.
 
@@ -197,7 +197,7 @@ class Attempt:
             )
         if status != 200:
             raise self._build_refusal(status, body)
-        return Answer(body, dating.began, self.elapsed_s, dating.skew, date)
+        return OkResponse(body, dating.began, self.elapsed_s, dating.skew, date)
 
     def build_exchange(self) -> Exchange:
         """The exchange that ``on_response`` gets."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import httpx
 
-from harvest_source.api.attempt import Answer
+from harvest_source.api.attempt import OkResponse
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.listing import (
     LinkChecker,
@@ -250,7 +250,7 @@ def find_object(client: HarvestClient, path: str) -> dict[str, Any] | None:
         raise
 
 
-def _parse_object(answer: Answer, *, label: str, path: str) -> dict[str, Any]:
+def _parse_object(answer: OkResponse, *, label: str, path: str) -> dict[str, Any]:
     return parse_object(answer.body, label=label, path=path)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harvest_source.api.attempt import Answer
+from harvest_source.api.attempt import OkResponse
 from harvest_source.api.pages import Page, ReadBody, max_pages, parse_page
 from harvest_source.api.rate_limit import LEAST_URGENT
 from harvest_source.api.urls import check_link
@@ -49,7 +49,7 @@ class ListRequest:
         """The label of one page; the first page has the label of the list."""
         return self.label if number == 1 else f"{self.label}, page {number}"
 
-    def parse_page(self, number: int, answer: Answer) -> Page:
+    def parse_page(self, number: int, answer: OkResponse) -> Page:
         """
         Read page *number* from its answer.
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol, Self, TypeVar, runtime_checkable
 
 import httpx
 
-from harvest_source.api.attempt import Answer, Attempt, RequestSpec
+from harvest_source.api.attempt import Attempt, OkResponse, RequestSpec
 from harvest_source.api.evidence import ServerClock
 from harvest_source.api.http_client import open_client
 from harvest_source.api.http_context import HttpContext, RetryLimits
@@ -136,7 +136,7 @@ class Requester:
         url_or_path: str,
         params: Mapping[str, str] | None = None,
         *,
-        parse: Callable[[Answer], T],
+        parse: Callable[[OkResponse], T],
         label: str = "",
         options: SendOptions = SendOptions(),
     ) -> T:
@@ -165,7 +165,7 @@ class Requester:
         path: str,
         form: Mapping[str, str],
         *,
-        parse: Callable[[Answer], T],
+        parse: Callable[[OkResponse], T],
         explain: Callable[[int, bytes], HarvestError | None],
         label: str,
     ) -> T:
@@ -179,7 +179,7 @@ class Requester:
         spec = RequestSpec(build_url(self.base_url, path), label, "POST", form, explain)
         return self._run(spec, parse, SendOptions())
 
-    def _run(self, spec: RequestSpec, parse: Callable[[Answer], T], options: SendOptions) -> T:
+    def _run(self, spec: RequestSpec, parse: Callable[[OkResponse], T], options: SendOptions) -> T:
         """Send until there is an answer; after a 401, retry once with another token."""
         limiter = options.limiter or self._limiter
         is_renewed = False

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import httpx
 
-from harvest_source.api.attempt import Answer, Attempt
+from harvest_source.api.attempt import Attempt, OkResponse
 from harvest_source.api.http_client import translated_errors
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.pages import Page, TruncatedBody, count_rows
@@ -47,7 +47,7 @@ class Sender:
             return self._requests
 
     def send(
-        self, attempt: Attempt, parse: Callable[[Answer], T], cancelled: Callable[[], bool]
+        self, attempt: Attempt, parse: Callable[[OkResponse], T], cancelled: Callable[[], bool]
     ) -> T:
         """
         Send one attempt and parse its answer.
@@ -70,7 +70,7 @@ class Sender:
             if self._on_response:
                 self._on_response(attempt.build_exchange())
 
-    def _receive(self, attempt: Attempt, cancelled: Callable[[], bool]) -> Answer:
+    def _receive(self, attempt: Attempt, cancelled: Callable[[], bool]) -> OkResponse:
         spec = attempt.spec
         with self._lock:
             self._requests += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from harvest_source.api.attempt import Answer
+from harvest_source.api.attempt import OkResponse
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.pages import parse_object
 from harvest_source.api.requester import Requester
@@ -79,7 +79,7 @@ def choose_account(accounts: Sequence[Account]) -> Account:
     raise AuthError(msg)
 
 
-def _parse_accounts(answer: Answer) -> list[Account]:
+def _parse_accounts(answer: OkResponse) -> list[Account]:
     rows = parse_object(answer.body, label=_LABEL, path=_PATH).get("accounts")
     if not isinstance(rows, list):
         msg = f'Harvest answered 200 for {_LABEL} without an "accounts" list. Check id_url.'

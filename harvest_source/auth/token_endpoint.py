@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from harvest_source.api.attempt import Answer
+from harvest_source.api.attempt import OkResponse
 from harvest_source.api.http_context import HttpContext, RetryLimits
 from harvest_source.api.pages import parse_object
 from harvest_source.api.requester import Requester
@@ -184,7 +184,7 @@ class TokenEndpoint:
         app = {"client_id": self._app.client_id, "client_secret": self._app.client_secret}
         path = self._app.token_path
 
-        def parse(answer: Answer) -> Tokens:
+        def parse(answer: OkResponse) -> Tokens:
             return parse_tokens(answer.body, asked_at, path)
 
         def explain(status: int, body: bytes) -> HarvestError | None:
@@ -200,7 +200,7 @@ class TokenEndpoint:
         )
 
 
-def _accept(answer: Answer) -> bool:
+def _accept(answer: OkResponse) -> bool:
     """Accept any 200: RFC 7009 gives its body no meaning."""
     del answer
     return True

@@ -12,7 +12,7 @@ import httpcore
 import httpx
 import pytest
 
-from harvest_source.api.attempt import Answer
+from harvest_source.api.attempt import OkResponse
 from harvest_source.api.deadline import DeadlineBackend
 from harvest_source.api.http_context import HttpContext, RetryLimits
 from harvest_source.api.requester import Requester
@@ -62,7 +62,7 @@ def ask(url: str, limit_s: float = LIMIT_S, attempts: int = 1) -> bytes:
         return requester.fetch("x", parse=_pick_body)
 
 
-def _pick_body(answer: Answer) -> bytes:
+def _pick_body(answer: OkResponse) -> bytes:
     return answer.body
 
 

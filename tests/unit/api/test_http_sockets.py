@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from harvest_source.api.attempt import Answer
+from harvest_source.api.attempt import OkResponse
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.requester import Requester
 from harvest_source.errors import ServerError
@@ -52,7 +52,7 @@ def build_requester(port: int) -> Requester:
     return Requester(f"http://127.0.0.1:{port}", http, auth=httpx.Auth())
 
 
-def get(requester: Requester, url: str, params: dict[str, str] | None = None) -> Answer:
+def get(requester: Requester, url: str, params: dict[str, str] | None = None) -> OkResponse:
     """Return the answer unchanged."""
     return requester.fetch(url, params, parse=lambda answer: answer)
 

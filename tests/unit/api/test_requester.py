@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from harvest_source._version import __version__
-from harvest_source.api.attempt import MAX_BODY_BYTES, Answer
+from harvest_source.api.attempt import MAX_BODY_BYTES, OkResponse
 from harvest_source.api.http_context import (
     Exchange,
     HttpContext,
@@ -111,7 +111,7 @@ def build_requester(
     )
 
 
-def get(requester: Requester, url: str, params: dict[str, str] | None = None) -> Answer:
+def get(requester: Requester, url: str, params: dict[str, str] | None = None) -> OkResponse:
     """Return the answer unchanged."""
     return requester.fetch(url, params, parse=lambda answer: answer)
 
@@ -412,7 +412,7 @@ def test_a_body_cut_short_is_tried_again() -> None:
 def test_half_a_json_is_tried_again() -> None:
     """A proxy may end a body cleanly in the middle; the request is retried."""
 
-    def parse(answer: Answer) -> dict[str, Any]:
+    def parse(answer: OkResponse) -> dict[str, Any]:
         return parse_object(answer.body)
 
     handler = answer_with(
