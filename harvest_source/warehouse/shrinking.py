@@ -83,7 +83,7 @@ class FileSpace:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class StoredTable:
     """A table, its name quoted; *slots* is the number of its rows including deleted ones."""
 
     name: str
@@ -195,7 +195,7 @@ def _take(groups: Iterable[Group], blocks: float) -> list[Group]:
     return chosen
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: Table, group: Group) -> Group:
+def _count(connection: duckdb.DuckDBPyConnection, table: StoredTable, group: Group) -> Group:
     """Return *group* with its remaining rows counted, if its table may have sparse groups."""
     if not table.is_movable or not table.deleted:
         return group
@@ -249,11 +249,11 @@ def _read_tables(
     space: FileSpace,
     dataset: str,
     deleted: Mapping[str, int],
-) -> list[Table]:
+) -> list[StoredTable]:
     """Read all tables of the file; *deleted* has the deleted rows of tables with many."""
     found = connection.execute(shrinking.TABLES, [dataset]).fetchall()
     named = [(quote(space.catalog, schema, name), *more) for schema, name, *more in found]
-    return [Table(name, slots, deleted.get(name, 0), can) for name, slots, can in named]
+    return [StoredTable(name, slots, deleted.get(name, 0), can) for name, slots, can in named]
 
 
 def _count_deleted(
@@ -270,7 +270,7 @@ def _count_deleted(
     return deleted
 
 
-def _read_groups(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Group]:
+def _read_groups(connection: duckdb.DuckDBPyConnection, table: StoredTable) -> list[Group]:
     """Read the row groups of a *table*, in the order of their row ids."""
     dropped = _find_dropped(connection, table)
     first, groups = 0, list[Group]()
@@ -286,7 +286,9 @@ def _read_groups(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Gr
     return groups
 
 
-def _find_dropped(connection: duckdb.DuckDBPyConnection, table: Table) -> list[tuple[int, int]]:
+def _find_dropped(
+    connection: duckdb.DuckDBPyConnection, table: StoredTable
+) -> list[tuple[int, int]]:
     """
     Find dropped groups of a *table*: their first row ids, ascending, and how many rows they had.
 
