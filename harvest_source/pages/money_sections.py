@@ -8,7 +8,7 @@ from harvest_source.errors import counted
 from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
 from harvest_source.pages.marts import Row, tell_apart
-from harvest_source.pages.section import Page, Section, Table
+from harvest_source.pages.section import Page, Section, TextTable
 from harvest_source.pages.words import (
     format_day,
     format_hours,
@@ -100,7 +100,7 @@ def build_ageing(page: Page) -> Section:
         (row for row in tell_apart(found, "client", "client_id") if row["order"] > 0),
         key=lambda row: (-row["order"], -row["due"]),
     )
-    table = Table(
+    table = TextTable(
         ("Client", "Overdue, days", "Invoices", "Due", "Currency", "Oldest due date"),
         tuple(
             (
@@ -178,8 +178,8 @@ def _mark_margin(row: Row) -> Row:
     }
 
 
-def _explain_margins(rows: Sequence[Row]) -> Table:
-    return Table(
+def _explain_margins(rows: Sequence[Row]) -> TextTable:
+    return TextTable(
         ("Client", "Hours", "Currency", "Why the margin is not known"),
         tuple(
             (

@@ -24,7 +24,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TextTable:
     """Rows of text below a chart; *numbers* are the headings of right-aligned columns."""
 
     headings: tuple[str, ...]
@@ -48,5 +48,5 @@ class Section:
     title: str
     about: str
     chart: str = ""
-    table: Table | None = None
+    table: TextTable | None = None
     notes: tuple[str, ...] = ()

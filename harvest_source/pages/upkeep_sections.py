@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harvest_source.errors import counted
 from harvest_source.pages import figures
 from harvest_source.pages.marts import Marts, Row
-from harvest_source.pages.section import Page, Section, Table
+from harvest_source.pages.section import Page, Section, TextTable
 from harvest_source.pages.words import (
     describe_finding,
 )
@@ -15,7 +15,7 @@ from harvest_source.pages.words import (
 
 def build_quality(page: Page) -> Section:
     rows = figures.read_findings(page.marts, page.filters)
-    table = Table(
+    table = TextTable(
         ("Finding", "What it does", "Records", "For example"),
         tuple(
             (*describe_finding(row["finding"]), f"{row['rows']:,}", row["example"] or "")
@@ -35,7 +35,7 @@ def build_quality(page: Page) -> Section:
 
 def build_freshness(page: Page) -> Section:
     syncs = figures.read_syncs(page.marts)
-    table = Table(
+    table = TextTable(
         ("Last syncs (UTC)", "Seconds", "Status", "Requests", "Rows deleted", "Version"),
         tuple(
             (
