@@ -15,8 +15,8 @@ from typing import Final
 
 from harvest_source.warehouse.setting_rules import (
     Rule,
-    Section,
-    Setting,
+    SectionRules,
+    SettingRule,
     free,
     is_count,
     is_off,
@@ -48,7 +48,7 @@ _PARQUET_VERSIONS: Final = ("1.0", "2.4", "2.6")
 _WRITERS: Final = (("normalize",), ("extract",), ("sources", "harvest"))
 
 SECTIONS: Final = (
-    Section(
+    SectionRules(
         "pipelines.NAME",
         (
             refused(
@@ -98,7 +98,7 @@ SECTIONS: Final = (
         ),
         (("pipelines", "NAME"),),
     ),
-    Section(
+    SectionRules(
         "load",
         (
             refused(
@@ -124,7 +124,7 @@ SECTIONS: Final = (
         ),
         (("load",),),
     ),
-    Section(
+    SectionRules(
         "extract",
         (
             free(
@@ -135,7 +135,7 @@ SECTIONS: Final = (
         (("sources", "harvest"),),
         "extract",
     ),
-    Section(
+    SectionRules(
         "normalize",
         (
             _WORKERS,
@@ -145,7 +145,7 @@ SECTIONS: Final = (
         ),
         (("normalize",),),
     ),
-    Section(
+    SectionRules(
         "normalize.json_normalizer",
         (
             refused(
@@ -158,7 +158,7 @@ SECTIONS: Final = (
         (("normalize",),),
         "json_normalizer",
     ),
-    Section(
+    SectionRules(
         "normalize.parquet_normalizer",
         (
             refused(
@@ -171,13 +171,13 @@ SECTIONS: Final = (
         (("normalize",),),
         "parquet_normalizer",
     ),
-    Section(
+    SectionRules(
         "normalize.model_normalizer",
         (free("add_dlt_id, add_dlt_load_id", "a sync does not use this"),),
         (("normalize",),),
         "model_normalizer",
     ),
-    Section(
+    SectionRules(
         "schema",
         (
             free(
@@ -211,7 +211,7 @@ SECTIONS: Final = (
         (("sources", "harvest"),),
         "schema",
     ),
-    Section(
+    SectionRules(
         "data_writer",
         (
             refused(
@@ -256,7 +256,7 @@ SECTIONS: Final = (
         _WRITERS,
         "data_writer",
     ),
-    Section(
+    SectionRules(
         "destination.NAME",
         (
             free(
@@ -281,7 +281,7 @@ SECTIONS: Final = (
         ),
         (("destination", "NAME"),),
     ),
-    Section(
+    SectionRules(
         "runtime",
         (
             free("dlthub_telemetry, dlthub_telemetry_endpoint", "they are about dlt's telemetry"),
@@ -305,7 +305,7 @@ SECTIONS: Final = (
         ((),),
         "runtime",
     ),
-    Section(
+    SectionRules(
         "providers",
         (
             free(
@@ -319,7 +319,7 @@ SECTIONS: Final = (
 """dlt's settings by section. Settings of single destinations are not listed; they may differ."""
 
 
-def iter_settings() -> Iterator[tuple[Section, str]]:
+def iter_settings() -> Iterator[tuple[SectionRules, str]]:
     """Yield the name of every setting that dlt looks for, with its section."""
     for section in SECTIONS:
         for setting in section.settings if section.places else ():
@@ -327,7 +327,7 @@ def iter_settings() -> Iterator[tuple[Section, str]]:
                 yield section, name
 
 
-def iter_refused() -> Iterator[tuple[Section, Setting]]:
+def iter_refused() -> Iterator[tuple[SectionRules, SettingRule]]:
     """Yield the settings that are refused, each with its section."""
     for section in SECTIONS:
         for setting in section.settings:

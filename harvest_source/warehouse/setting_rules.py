@@ -44,7 +44,7 @@ def is_off(value: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class SettingRule:
     """
     One setting, or several that are alike, separated by commas.
 
@@ -63,7 +63,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class SectionRules:
     """
     The settings of one section.
 
@@ -75,23 +75,23 @@ class Section:
     """
 
     name: str
-    settings: tuple[Setting, ...]
+    settings: tuple[SettingRule, ...]
     places: tuple[tuple[str, ...], ...] = ()
     inner: str = ""
 
 
-def free(names: str, why: str) -> Setting:
+def free(names: str, why: str) -> SettingRule:
     """Build a setting that may differ."""
-    return Setting(names, Rule.FREE, why)
+    return SettingRule(names, Rule.FREE, why)
 
 
-def overridden(names: str, why: str) -> Setting:
+def overridden(names: str, why: str) -> SettingRule:
     """Build a setting that a sync overrides."""
-    return Setting(names, Rule.OVERRIDDEN, why)
+    return SettingRule(names, Rule.OVERRIDDEN, why)
 
 
 def refused(
     names: str, why: str, instead: str, is_harmless: Callable[[Any], bool] = _never
-) -> Setting:
+) -> SettingRule:
     """Build a setting of which a sync refuses all but harmless values."""
-    return Setting(names, Rule.REFUSED, why, instead, is_harmless)
+    return SettingRule(names, Rule.REFUSED, why, instead, is_harmless)

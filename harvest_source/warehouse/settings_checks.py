@@ -23,7 +23,7 @@ from harvest_source.errors import ConfigError, printable
 from harvest_source.load.state import SOURCE
 from harvest_source.schema.endpoints import ENDPOINTS
 from harvest_source.warehouse.dlt_settings import iter_refused, iter_settings
-from harvest_source.warehouse.setting_rules import Section
+from harvest_source.warehouse.setting_rules import SectionRules
 from harvest_source.warehouse.target import Target
 
 _UNCHANGED: Final = "No table was read and nothing changed."
@@ -50,7 +50,7 @@ def check_settings(target: Target) -> None:
                 raise ConfigError(_explain(name, found, why, ""))
 
 
-def _iter_found(target: Target, section: Section, name: str) -> Iterator[FoundSetting]:
+def _iter_found(target: Target, section: SectionRules, name: str) -> Iterator[FoundSetting]:
     of_run = target.destination if section.name.startswith("destination") else target.pipeline
     for place in section.places:
         where = tuple(of_run if each == "NAME" else each for each in place)

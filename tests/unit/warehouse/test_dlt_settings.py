@@ -12,7 +12,7 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 from harvest_source.dlt_internals.malformed import SPECS
 from harvest_source.errors import ConfigError
 from harvest_source.warehouse.dlt_settings import SECTIONS, iter_refused
-from harvest_source.warehouse.setting_rules import Section, Setting
+from harvest_source.warehouse.setting_rules import SectionRules, SettingRule
 from harvest_source.warehouse.settings_checks import check_settings
 from harvest_source.warehouse.target import Target
 
@@ -31,12 +31,12 @@ NO_SETTINGS = {
 """Fields of those lists that are no settings: other sections, or values of a run."""
 
 
-def names_of(settings: Iterable[Setting]) -> set[str]:
+def names_of(settings: Iterable[SettingRule]) -> set[str]:
     return {name for setting in settings for name in setting.names.split(", ")}
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
-def test_every_setting_of_dlt_has_its_rule(section: Section) -> None:
+def test_every_setting_of_dlt_has_its_rule(section: SectionRules) -> None:
     """A new dlt with a setting that we have not considered fails here."""
     fields = {
         name
@@ -67,7 +67,7 @@ REFUSED = [
     ("name", "variable", "setting"), REFUSED, ids=[variable for _, variable, _ in REFUSED]
 )
 def test_a_forbidden_setting_is_found_and_refused(
-    monkeypatch: pytest.MonkeyPatch, name: str, variable: str, setting: Setting
+    monkeypatch: pytest.MonkeyPatch, name: str, variable: str, setting: SettingRule
 ) -> None:
     """It is found wherever dlt would find it; the error has setting, place and replacement."""
     variable = variable.replace("__NAME__", "__NIGHTLY__")
