@@ -23,7 +23,7 @@ from harvest_source.schema.columns import VARIANT
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DestinationLimits:
     """
     What a destination can hold.
 
@@ -99,16 +99,16 @@ def _set(rows: pa.Table, column: str, values: Any) -> pa.Table:
     return rows.set_column(at, rows.schema.field(at), values)
 
 
-LIMITS: Final[Mapping[str, Limits]] = {
-    "clickhouse": Limits(days=(date(1970, 1, 1), date(2149, 6, 6))),
-    "redshift": Limits(text_bytes=65_535),
-    "athena": Limits(in_milliseconds=True),
-    "dremio": Limits(in_milliseconds=True),
+LIMITS: Final[Mapping[str, DestinationLimits]] = {
+    "clickhouse": DestinationLimits(days=(date(1970, 1, 1), date(2149, 6, 6))),
+    "redshift": DestinationLimits(text_bytes=65_535),
+    "athena": DestinationLimits(in_milliseconds=True),
+    "dremio": DestinationLimits(in_milliseconds=True),
 }
 """By the last part of the destination's type. Destinations that change no value have no entry."""
 
 
-def find_limits() -> Limits | None:
+def find_limits() -> DestinationLimits | None:
     """The limits of the destination of the pipeline that is running, if it has any."""
     destination = find_active_destination()
     if destination is None:

@@ -15,7 +15,7 @@ from harvest_source.decode.decoder import Decoder
 from harvest_source.errors import ConfigError
 from harvest_source.load.encoder import DltEncoder, build_decoder
 from harvest_source.load.history import TableHistory
-from harvest_source.load.limits import LIMITS, Limits
+from harvest_source.load.limits import LIMITS, DestinationLimits
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.warehouses import BY_NAME as WAREHOUSES
 
@@ -33,7 +33,7 @@ ATHENA = LIMITS["athena"]
     ],
 )
 def test_a_value_that_does_not_fit_is_stored_beside_its_column(
-    limits: Limits, value: object, text: str
+    limits: DestinationLimits, value: object, text: str
 ) -> None:
     """The text is exact; other rows and columns are unchanged."""
     rows = pa.table({"id": [1, 2], "it": pa.array([None, value])})
@@ -58,7 +58,9 @@ def test_a_value_already_beside_the_column_is_kept() -> None:
         (CLICKHOUSE, date(1969, 12, 31), "1969-12-31 in its key"),
     ],
 )
-def test_a_value_that_fits_nowhere_is_refused(limits: Limits, value: object, what: str) -> None:
+def test_a_value_that_fits_nowhere_is_refused(
+    limits: DestinationLimits, value: object, what: str
+) -> None:
     """The error has column, limit and remedy. A key is refused because it is never null."""
     with pytest.raises(ConfigError) as refused:
         limits.place("time_entries", pa.table({"id": [1, 2], "it": [None, value]}), ("it",))
@@ -77,7 +79,7 @@ def test_values_within_the_limits_are_left_alone() -> None:
         (ATHENA, instants),
         (CLICKHOUSE, days.slice(0, 0)),
         (CLICKHOUSE, pa.table({"it": pa.array([None], pa.date32())})),
-        (Limits(), pa.table({"it": [date(1, 1, 1)]})),
+        (DestinationLimits(), pa.table({"it": [date(1, 1, 1)]})),
     ):
         assert limits.place("t", table) is table
 
@@ -86,7 +88,7 @@ def test_values_within_the_limits_are_left_alone() -> None:
 def test_limits_equal_dlts_capabilities(name: str) -> None:
     """The limits on instants and texts equal dlt's capabilities of the destination."""
     capabilities = WAREHOUSES[name].build().capabilities()
-    limits = LIMITS.get(name, Limits())
+    limits = LIMITS.get(name, DestinationLimits())
     assert limits.in_milliseconds == (capabilities.timestamp_precision == 3)
     if limits.text_bytes is not None:
         assert limits.text_bytes == capabilities.max_text_data_type_length
