@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from harvest_source.auth.profiles import build_auth_command
 from harvest_source.auth.saved_login import SavedLogin
 from harvest_source.auth.token_endpoint import Tokens
-from harvest_source.auth.vault_keys import Key, KeyMissingError, Keys
+from harvest_source.auth.vault_keys import KeyMissingError, Keys, MasterKey
 from harvest_source.errors import SignInError, printable
 
 FORMAT: Final = "harvest-source vault 1"
@@ -30,7 +30,7 @@ FORMAT: Final = "harvest-source vault 1"
 _NONCE_BYTES: Final = 12
 
 
-def seal(login: SavedLogin, key: Key, *, profile: str, account: str) -> dict[str, str]:
+def seal(login: SavedLogin, key: MasterKey, *, profile: str, account: str) -> dict[str, str]:
     """Encrypt *login* with *key*, bound to *profile* and *account*; returns JSON values."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     binding = _bind(profile, account)

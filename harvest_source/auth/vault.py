@@ -14,7 +14,7 @@ from harvest_source.auth.profiles import build_auth_command, check_profile
 from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
 from harvest_source.auth.sealing import seal, unseal
 from harvest_source.auth.vault_files import VaultFiles
-from harvest_source.auth.vault_keys import FilePlace, Key, Keys, find_places
+from harvest_source.auth.vault_keys import FilePlace, Keys, MasterKey, find_places
 from harvest_source.errors import SignInError, describe_os_error, printable
 
 _ROOM: Final = 64 * 1024
@@ -179,7 +179,7 @@ class Vault:
             self.files.store(profile, sealed)
             return len(sealed)
 
-    def _find_sealing_key(self, profile: str, kept: Iterable[Any]) -> Key:
+    def _find_sealing_key(self, profile: str, kept: Iterable[Any]) -> MasterKey:
         """
         The key that seals, made if there is none.
 

@@ -37,7 +37,7 @@ _LEAST_PRIORITY: Final = 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Key:
+class MasterKey:
     """One master key. It seals nothing itself: each login is sealed with a key derived from it."""
 
     value: bytes
@@ -57,12 +57,12 @@ class Key:
         return base64.urlsafe_b64encode(self.value).rstrip(b"=").decode()
 
 
-def make_key() -> Key:
+def make_key() -> MasterKey:
     """A new random key."""
-    return Key(secrets.token_bytes(SIZE))
+    return MasterKey(secrets.token_bytes(SIZE))
 
 
-def parse_keys(text: str, where: str) -> tuple[Key, ...]:
+def parse_keys(text: str, where: str) -> tuple[MasterKey, ...]:
     """
     Parse keys, in the order given.
 
@@ -75,7 +75,7 @@ def parse_keys(text: str, where: str) -> tuple[Key, ...]:
     return tuple(_parse_key(part.strip(), where) for part in text.split(",") if part.strip())
 
 
-def _parse_key(text: str, where: str) -> Key:
+def _parse_key(text: str, where: str) -> MasterKey:
     try:
         value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -86,7 +86,7 @@ def _parse_key(text: str, where: str) -> Key:
             "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
         raise ConfigError(msg)
-    return Key(value)
+    return MasterKey(value)
 
 
 class KeyMissingError(ConfigError):
@@ -115,7 +115,7 @@ class KeyPlace(Protocol):
         """Name of the place, for messages."""
         ...
 
-    def read(self) -> tuple[Key, ...]:
+    def read(self) -> tuple[MasterKey, ...]:
         """
         The keys in this place, newest first; empty if there are none.
 
@@ -125,7 +125,7 @@ class KeyPlace(Protocol):
         """
         ...
 
-    def write(self, keys: Sequence[Key]) -> None:
+    def write(self, keys: Sequence[MasterKey]) -> None:
         """
         Replace all keys in this place with *keys*.
 
@@ -148,14 +148,14 @@ class KeyringPlace:
         self._backend = backend
         self._user = f"vault {folder}"
 
-    def read(self) -> tuple[Key, ...]:
+    def read(self) -> tuple[MasterKey, ...]:
         try:
             text = self._backend.get_password(SERVICE, self._user) or ""
         except Exception as error:  # Backends raise D-Bus errors, socket errors and their own.
             raise KeyringUnusableError(self.name, error) from error
         return parse_keys(text, self.name)
 
-    def write(self, keys: Sequence[Key]) -> None:
+    def write(self, keys: Sequence[MasterKey]) -> None:
         try:
             self._backend.set_password(SERVICE, self._user, ",".join(key.to_text() for key in keys))
         except Exception as error:
@@ -169,10 +169,10 @@ class BrokenKeyringPlace:
     error: Exception
     name: str = "the keyring of PYTHON_KEYRING_BACKEND"
 
-    def read(self) -> tuple[Key, ...]:
+    def read(self) -> tuple[MasterKey, ...]:
         raise KeyringUnusableError(self.name, self.error) from self.error
 
-    def write(self, keys: Sequence[Key]) -> None:
+    def write(self, keys: Sequence[MasterKey]) -> None:
         del keys
         raise KeyringUnusableError(self.name, self.error) from self.error
 
@@ -185,10 +185,10 @@ class VariablePlace:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
-    def read(self) -> tuple[Key, ...]:
+    def read(self) -> tuple[MasterKey, ...]:
         return parse_keys(self._environment.get(VARIABLE, ""), self.name)
 
-    def write(self, keys: Sequence[Key]) -> None:  # noqa: ARG002 - the protocol has it
+    def write(self, keys: Sequence[MasterKey]) -> None:  # noqa: ARG002 - the protocol has it
         msg = (
             f"The vault's key comes from {VARIABLE}, which only you can change. Put a new key "
             "before the old one, separated by a comma, and run harvest-source auth rotate-key; "
@@ -205,7 +205,7 @@ class FilePlace:
         self.name = str(path)
         self._path = path
 
-    def read(self) -> tuple[Key, ...]:
+    def read(self) -> tuple[MasterKey, ...]:
         check_private_file(self._path)
         try:
             return parse_keys(self._path.read_text("ascii").replace("\n", ","), self.name)
@@ -219,7 +219,7 @@ class FilePlace:
             )
             raise ConfigError(msg) from error
 
-    def write(self, keys: Sequence[Key]) -> None:
+    def write(self, keys: Sequence[MasterKey]) -> None:
         write_private(self._path, "".join(f"{key.to_text()}\n" for key in keys).encode())
 
     @property
@@ -289,7 +289,7 @@ class Keys:
         """The names of all places, for messages."""
         return ", ".join(place.name for place in self._places)
 
-    def find(self, key_id: str) -> Key | None:
+    def find(self, key_id: str) -> MasterKey | None:
         """
         The key with that id from any place; None if no place has it.
 
@@ -310,7 +310,7 @@ class Keys:
             raise unusable
         return None
 
-    def get_sealing_key(self) -> Key:
+    def get_sealing_key(self) -> MasterKey:
         """
         The key that seals, created if there is none. The caller must hold the vault's key lock.
 
@@ -327,7 +327,7 @@ class Keys:
             self._on_warning(place.warning)
         return place.read()[0]
 
-    def begin_rotation(self) -> Key:
+    def begin_rotation(self) -> MasterKey:
         """
         Put a new key before the old ones, unless the user has done so in the environment.
 

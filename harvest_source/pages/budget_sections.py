@@ -9,7 +9,7 @@ from typing import Final
 from harvest_source.errors import counted
 from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
-from harvest_source.pages.filters import Key
+from harvest_source.pages.filters import RecordKey
 from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.words import (
@@ -87,7 +87,7 @@ def build_burn(page: Page) -> Section:
         for row in _read_budgets(page)
         if row["budget"] and not row["is_monthly"]
     }
-    months: dict[Key, list[Row]] = {}
+    months: dict[RecordKey, list[Row]] = {}
     for row in figures.read_burn(page.marts, page.filters):
         months.setdefault((row["account_id"], row["project_id"]), []).append(row)
     chosen = [key for key in budgets if key in months][:_BURNS]

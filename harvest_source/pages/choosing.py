@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harvest_source.config.parse import parse_accounts, parse_date
 from harvest_source.errors import ConfigError, printable
-from harvest_source.pages.filters import Choices, Filters, Key
+from harvest_source.pages.filters import Choices, Filters, RecordKey
 
 
 def build_filters(
@@ -60,7 +60,7 @@ def check_accounts(choices: Choices, accounts: Sequence[int]) -> None:
         raise ConfigError(msg)
 
 
-def _find(text: str, known: Sequence[tuple[Key, str]], what: str) -> list[Key]:
+def _find(text: str, known: Sequence[tuple[RecordKey, str]], what: str) -> list[RecordKey]:
     """Find the keys of everything with this name or id."""
     wanted = text.strip().lower()
     found = [key for key, name in known if wanted in (name.lower(), str(key[1]))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from harvest_source.pages.filters import Filters, Key
+from harvest_source.pages.filters import Filters, RecordKey
 from harvest_source.pages.marts import Marts, Row
 from harvest_source.schema.own_tables import SYNC_RUNS, VERIFY_RUNS
 from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_last
@@ -63,7 +63,7 @@ def read_utilization(marts: Marts, filters: Filters, *, by_month: bool = False) 
     return marts.rows(text, values, (*columns, *(name.removesuffix("_hours") for name in names)))
 
 
-def read_weekly_capacity(marts: Marts, filters: Filters) -> dict[Key, float]:
+def read_weekly_capacity(marts: Marts, filters: Filters) -> dict[RecordKey, float]:
     """Read the current weekly capacity of each person; people without one are left out."""
     where, values = filters.where(person=True)
     text = (

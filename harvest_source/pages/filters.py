@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from harvest_source.pages.marts import Marts
 
-Key: TypeAlias = tuple[int, int]
+RecordKey: TypeAlias = tuple[int, int]
 """Account and id, because two accounts may use the same id."""
 
 _TRUE: Final = "1 = 1"
@@ -31,8 +31,8 @@ class Filters:
     start: date
     end: date
     accounts: tuple[int, ...] = ()
-    clients: tuple[Key, ...] = ()
-    people: tuple[Key, ...] = ()
+    clients: tuple[RecordKey, ...] = ()
+    people: tuple[RecordKey, ...] = ()
     currency: str = ""
 
     def where(
@@ -75,8 +75,8 @@ class Choices:
     """First day with hours; None: there are no hours."""
     accounts: tuple[tuple[int, str], ...]
     """Id and name of the company."""
-    clients: tuple[tuple[Key, str], ...]
-    people: tuple[tuple[Key, str], ...]
+    clients: tuple[tuple[RecordKey, str], ...]
+    people: tuple[tuple[RecordKey, str], ...]
     currencies: tuple[str, ...]
     home: tuple[str, ...]
     """Currencies of the accounts themselves."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from harvest_source.errors import HarvestError
 from harvest_source.pages.choosing import check_accounts
-from harvest_source.pages.filters import Choices, Filters, Key, read_choices
+from harvest_source.pages.filters import Choices, Filters, RecordKey, read_choices
 from harvest_source.pages.html import escape, heading
 from harvest_source.pages.marts import open_marts
 from harvest_source.pages.report import build_body
@@ -48,9 +48,9 @@ def find_choices() -> Choices | str:
         return _explain(error)
 
 
-def group_by_name(known: Sequence[tuple[Key, str]]) -> dict[str, tuple[Key, ...]]:
+def group_by_name(known: Sequence[tuple[RecordKey, str]]) -> dict[str, tuple[RecordKey, ...]]:
     """Group keys by name: two clients may have the same name."""
-    groups: dict[str, list[Key]] = {}
+    groups: dict[str, list[RecordKey]] = {}
     for key, name in known:
         groups.setdefault(name or f"without a name, {key[1]}", []).append(key)
     return {name: tuple(keys) for name, keys in groups.items()}
@@ -61,8 +61,8 @@ def build_view(
     *,
     days: tuple[date, date],
     accounts: Sequence[int],
-    clients: Sequence[tuple[Key, ...]],
-    people: Sequence[tuple[Key, ...]],
+    clients: Sequence[tuple[RecordKey, ...]],
+    people: Sequence[tuple[RecordKey, ...]],
     currency: str | None,
 ) -> str:
     """Build everything below the controls as HTML, or say why there is nothing."""

@@ -158,7 +158,7 @@ def _place_exception(each: Comparison) -> tuple[str, ...]:
     return name_check(each.check, each.currency), each.where
 
 
-Key = Callable[[Comparison], tuple[str, ...]]
+GroupKey = Callable[[Comparison], tuple[str, ...]]
 
 
 def _iter_check(check: CheckSummary, found: Sequence[Comparison], *, many: bool) -> Iterator[str]:
@@ -186,7 +186,7 @@ def _iter_check(check: CheckSummary, found: Sequence[Comparison], *, many: bool)
     )
 
 
-def _build_sums(found: Iterable[Comparison], names: Sequence[str], key: Key) -> str:
+def _build_sums(found: Iterable[Comparison], names: Sequence[str], key: GroupKey) -> str:
     """Build sums of the compared figures; a note says how many of a group were compared."""
     groups: dict[tuple[str, ...], list[Comparison]] = {}
     for each in found:
@@ -206,7 +206,7 @@ def _build_sums(found: Iterable[Comparison], names: Sequence[str], key: Key) -> 
 def _build_rows(
     found: Sequence[Comparison],
     names: Sequence[str],
-    key: Key,
+    key: GroupKey,
     *,
     total: CheckSummary | None = None,
 ) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from harvest_source.errors import counted
 from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
-from harvest_source.pages.filters import Key
+from harvest_source.pages.filters import RecordKey
 from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.words import (
@@ -73,17 +73,17 @@ def build_utilization(page: Page) -> Section:
     )
 
 
-def _rank_people(rows: Iterable[Row]) -> dict[Key, str]:
+def _rank_people(rows: Iterable[Row]) -> dict[RecordKey, str]:
     """Sort people by their share over the period, highest first."""
-    sums: dict[Key, tuple[float, float]] = {}
-    names: dict[Key, str] = {}
+    sums: dict[RecordKey, tuple[float, float]] = {}
+    names: dict[RecordKey, str] = {}
     for row in rows:
         key = row["account_id"], row["user_id"]
         worked, available = sums.get(key, (0.0, 0.0))
         sums[key] = worked + row["worked"], available + row["available"]
         names[key] = row["person"] or f"person {row['user_id']}"
 
-    def rank(key: Key) -> tuple[float, str]:
+    def rank(key: RecordKey) -> tuple[float, str]:
         worked, available = sums[key]
         return -(worked / available if available else 0.0), names[key]
 
@@ -139,7 +139,7 @@ def build_missing(page: Page) -> Section:
     people = tell_apart(figures.read_missing(page.marts, within), "person", "user_id")
     names = {(row["account_id"], row["user_id"]): row for row in people}
     shown = list(names)[:_MOST_PEOPLE]
-    days: dict[Key, list[date]] = {}
+    days: dict[RecordKey, list[date]] = {}
     for row in figures.read_missing_days(page.marts, within):
         days.setdefault((row["account_id"], row["user_id"]), []).append(row["day"])
     rows = [

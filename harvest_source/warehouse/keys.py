@@ -30,7 +30,7 @@ _POSTGRES: Final = "dlt.destinations.postgres"
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class TableKey:
     """The primary key that a table should have."""
 
     table: str
@@ -60,7 +60,7 @@ def add_keys(warehouse: Warehouse) -> list[str]:
         ]
 
 
-def _is_possible(sql: Sql, key: Key) -> bool:
+def _is_possible(sql: Sql, key: TableKey) -> bool:
     """Whether the table exists and has the columns."""
     known = sql.schema.tables.get(_spell(sql, key.table))
     is_made = known is not None and has_received_rows(known)
@@ -71,17 +71,17 @@ def _spell(sql: Sql, table: str) -> str:
     return find_table(sql.schema, table)
 
 
-def iter_keys() -> Iterator[Key]:
+def iter_keys() -> Iterator[TableKey]:
     """Yield the key of every table that can be in a warehouse."""
     for endpoint in ENDPOINTS:
-        yield Key(endpoint.name, endpoint.key)
-        yield from (Key(table, ("_dlt_id",)) for table in endpoint.child_tables)
+        yield TableKey(endpoint.name, endpoint.key)
+        yield from (TableKey(table, ("_dlt_id",)) for table in endpoint.child_tables)
         if endpoint.may_have_history:
-            yield Key(f"{endpoint.name}_history", (*endpoint.key, VALID_FROM))
-    yield from (Key(own.name, own.key) for own in OWN_TABLES)
+            yield TableKey(f"{endpoint.name}_history", (*endpoint.key, VALID_FROM))
+    yield from (TableKey(own.name, own.key) for own in OWN_TABLES)
 
 
-def _add(sql: Sql, key: Key) -> Iterator[str]:
+def _add(sql: Sql, key: TableKey) -> Iterator[str]:
     try:
         with sql.transaction():
             sql.execute((maintenance.POSTGRES_LOCK_WAIT, []))
