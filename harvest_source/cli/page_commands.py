@@ -53,7 +53,7 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
     from harvest_source.pages.filters import read_choices
     from harvest_source.pages.marts import open_marts
     from harvest_source.pages.report import write_report
-    from harvest_source.pages.section import Page
+    from harvest_source.pages.section import PageContext
 
     target = build_page_target(options, sandbox=sandbox)
     wait_s = parse_destination_wait(read_configuration({}).destination_wait)
@@ -64,7 +64,7 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
     with open_marts(target, wait_s=wait_s, on_wait=tell) as marts:
         choices = read_choices(marts)
         filters = build_filters(choices, **options)
-        write_report(file, Page(marts, filters, choices))
+        write_report(file, PageContext(marts, filters, choices))
     context.finish()
     if context.console.as_json:
         days = {"since": filters.start, "until": filters.end, "as_of": choices.as_of}

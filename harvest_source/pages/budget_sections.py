@@ -11,7 +11,7 @@ from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
 from harvest_source.pages.filters import RecordKey
 from harvest_source.pages.marts import Row, tell_apart
-from harvest_source.pages.section import Page, Section
+from harvest_source.pages.section import PageContext, Section
 from harvest_source.pages.words import (
     format_day,
     format_hours,
@@ -25,7 +25,7 @@ _BURNS: Final = 9
 """Maximum number of small charts."""
 
 
-def build_budgets(page: Page) -> Section:
+def build_budgets(page: PageContext) -> Section:
     found = _read_budgets(page)
     known = [row for row in found if row["budget"]]
     rows = [
@@ -59,7 +59,7 @@ def build_budgets(page: Page) -> Section:
     )
 
 
-def _read_budgets(page: Page) -> list[Row]:
+def _read_budgets(page: PageContext) -> list[Row]:
     found = figures.read_budgets(page.marts, page.filters)
     return tell_apart(found, "project", "project_id", ("client",))
 
@@ -81,7 +81,7 @@ def _describe_budget(row: Row) -> str:
     return f"{share}: {amount.strip()}{monthly}{end}"
 
 
-def build_burn(page: Page) -> Section:
+def build_burn(page: PageContext) -> Section:
     budgets = {
         (row["account_id"], row["project_id"]): row
         for row in _read_budgets(page)

@@ -13,7 +13,7 @@ from harvest_source.pages.filters import Choices, Filters, RecordKey, read_choic
 from harvest_source.pages.html import escape, heading
 from harvest_source.pages.marts import open_marts
 from harvest_source.pages.report import build_body
-from harvest_source.pages.section import Page
+from harvest_source.pages.section import PageContext
 from harvest_source.warehouse.target import Target
 
 _WAIT_S: Final = 3.0
@@ -77,7 +77,7 @@ def build_view(
     )
     try:
         with open_marts(_shown[0].target, wait_s=_WAIT_S) as marts:
-            body = "\n".join(build_body(Page(marts, filters, choices)))
+            body = "\n".join(build_body(PageContext(marts, filters, choices)))
     except HarvestError as error:
         return _explain(error)
     return f'<div class="page">{body}</div>'

@@ -8,7 +8,7 @@ from harvest_source.errors import counted
 from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
 from harvest_source.pages.marts import Row, tell_apart
-from harvest_source.pages.section import Page, Section, TextTable
+from harvest_source.pages.section import PageContext, Section, TextTable
 from harvest_source.pages.words import (
     format_day,
     format_hours,
@@ -18,7 +18,7 @@ from harvest_source.pages.words import (
 )
 
 
-def build_uninvoiced(page: Page) -> Section:
+def build_uninvoiced(page: PageContext) -> Section:
     found = tell_apart(
         figures.read_uninvoiced(page.marts, page.filters), "client", "client_id", ("currency",)
     )
@@ -78,7 +78,7 @@ def _split(row: Row) -> Iterator[Row]:
         }
 
 
-def build_ageing(page: Page) -> Section:
+def build_ageing(page: PageContext) -> Section:
     found = figures.read_ageing(page.marts, page.filters)
     title, about = (
         "Invoice ageing",
@@ -132,7 +132,7 @@ def _sum_bucket(bucket: str, rows: Sequence[Row], currency: str) -> Row:
     return {"bucket": bucket, "due": due, "note": format_money(due), "text": text}
 
 
-def build_margins(page: Page) -> Section:
+def build_margins(page: PageContext) -> Section:
     # A client with two currencies gets two bars.
     clients = tell_apart(figures.read_margins(page.marts, page.filters), "client", "client_id")
     found = [row for row in clients if row["hours"]]

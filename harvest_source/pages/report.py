@@ -15,13 +15,13 @@ from harvest_source.pages.html import (
     paragraph,
     write_page,
 )
-from harvest_source.pages.section import Page, Section
+from harvest_source.pages.section import PageContext, Section
 from harvest_source.pages.sections import build_sections
 from harvest_source.pages.tiles import Tile, build_tiles
 from harvest_source.pages.words import format_day
 
 
-def write_report(path: Path, page: Page) -> None:
+def write_report(path: Path, page: PageContext) -> None:
     """
     Write the report.
 
@@ -31,7 +31,7 @@ def write_report(path: Path, page: Page) -> None:
     write_page(path, build_report(page))
 
 
-def build_report(page: Page) -> str:
+def build_report(page: PageContext) -> str:
     """Build the report as one HTML page."""
     names = name_accounts(page.choices, page.filters)
     footer = (
@@ -41,7 +41,7 @@ def build_report(page: Page) -> str:
     return build_page(f"{names}: report", build_body(page), footer=footer)
 
 
-def build_body(page: Page) -> list[str]:
+def build_body(page: PageContext) -> list[str]:
     """Build title, tiles and sections as HTML; the app shows the same."""
     return [
         heading(1, name_accounts(page.choices, page.filters)),
@@ -65,7 +65,7 @@ def name_accounts(choices: Choices, filters: Filters) -> str:
     return ", ".join(known) or "Harvest"
 
 
-def describe_report(page: Page) -> list[str]:
+def describe_report(page: PageContext) -> list[str]:
     """The line below the title: period, age, accounts, filters, warehouse and version."""
     filters, choices, target = page.filters, page.choices, page.marts.target
     accounts = [str(each) for each, _ in choices.accounts] or ["?"]

@@ -10,7 +10,7 @@ from harvest_source.pages.words import format_day
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageContext:
     """Open models, and the filters of the page."""
 
     marts: Marts

@@ -10,7 +10,7 @@ from harvest_source.pages import figures
 from harvest_source.pages.filters import Choices
 from harvest_source.pages.marts import Row
 from harvest_source.pages.money_sections import sum_open
-from harvest_source.pages.section import Page
+from harvest_source.pages.section import PageContext
 from harvest_source.pages.words import format_hours, format_money, format_share
 
 
@@ -23,7 +23,7 @@ class Tile:
     more: str = ""
 
 
-def build_tiles(page: Page) -> tuple[Tile, ...]:
+def build_tiles(page: PageContext) -> tuple[Tile, ...]:
     """Build the figures at the top; money by currency, the accounts' own currencies first."""
     hours, capacity = (
         figures.read_hours(page.marts, page.filters),

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from harvest_source.errors import counted
 from harvest_source.pages import figures
 from harvest_source.pages.marts import Marts, Row
-from harvest_source.pages.section import Page, Section, TextTable
+from harvest_source.pages.section import PageContext, Section, TextTable
 from harvest_source.pages.words import (
     describe_finding,
 )
 
 
-def build_quality(page: Page) -> Section:
+def build_quality(page: PageContext) -> Section:
     rows = figures.read_findings(page.marts, page.filters)
     table = TextTable(
         ("Finding", "What it does", "Records", "For example"),
@@ -33,7 +33,7 @@ def build_quality(page: Page) -> Section:
     )
 
 
-def build_freshness(page: Page) -> Section:
+def build_freshness(page: PageContext) -> Section:
     syncs = figures.read_syncs(page.marts)
     table = TextTable(
         ("Last syncs (UTC)", "Seconds", "Status", "Requests", "Rows deleted", "Version"),

@@ -12,7 +12,7 @@ from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
 from harvest_source.pages.filters import RecordKey
 from harvest_source.pages.marts import Row, tell_apart
-from harvest_source.pages.section import Page, Section
+from harvest_source.pages.section import PageContext, Section
 from harvest_source.pages.words import (
     format_day,
     format_hours,
@@ -31,7 +31,7 @@ _MISSING_DAYS: Final = 42
 """How many of the last days are searched for missing time: older days will not be logged now."""
 
 
-def build_utilization(page: Page) -> Section:
+def build_utilization(page: PageContext) -> Section:
     by_month = (page.filters.end - page.filters.start).days > 7 * _MOST_WEEKS
     rows = [
         row
@@ -105,7 +105,7 @@ def _describe_week(row: Row, *, by_month: bool) -> str:
     )
 
 
-def build_mix(page: Page) -> Section:
+def build_mix(page: PageContext) -> Section:
     by_week = (page.filters.end - page.filters.start).days <= 7 * _FEW_WEEKS
     rows: list[Row] = []
     for row in figures.read_mix(page.marts, page.filters, by_week=by_week):
@@ -131,7 +131,7 @@ def build_mix(page: Page) -> Section:
     )
 
 
-def build_missing(page: Page) -> Section:
+def build_missing(page: PageContext) -> Section:
     # The day of the last sync is not over: people who have logged nothing on it are not late yet.
     end = min(page.filters.end, page.choices.as_of - timedelta(days=1))
     start = max(page.filters.start, end - timedelta(days=_MISSING_DAYS - 1))

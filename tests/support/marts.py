@@ -10,13 +10,13 @@ from typing import Any
 import duckdb
 import yaml
 
-from harvest_source.pages.section import Page
+from harvest_source.pages.section import PageContext
 from tests.dbt.generate import CONTRACTS, PACKAGE
 
 SCHEMA = "harvest_models"
 ACCOUNT = 7
 
-OpenPage = Callable[..., Page]
+OpenPage = Callable[..., PageContext]
 """Opens the models of a warehouse as pages do; keyword arguments are filters."""
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from harvest_source.pages.filters import Filters, read_choices
 from harvest_source.pages.marts import open_marts
-from harvest_source.pages.section import Page
+from harvest_source.pages.section import PageContext
 from harvest_source.warehouse.target import build_target
 from tests.support.marts import MadeMarts, OpenPage
 
@@ -27,12 +27,12 @@ def open_page(made: MadeMarts) -> Iterator[OpenPage]:
     """The warehouse's models, opened as for a page; keyword arguments are filters."""
     with ExitStack() as stack:
 
-        def enter(**filters: object) -> Page:
+        def enter(**filters: object) -> PageContext:
             marts = stack.enter_context(
                 open_marts(build_target("duckdb", made.path, "harvest", "p"))
             )
             choices = read_choices(marts)
             given = {"start": date(2026, 1, 1), "end": choices.as_of, **filters}
-            return Page(marts, Filters(**given), choices)  # type: ignore[arg-type]
+            return PageContext(marts, Filters(**given), choices)  # type: ignore[arg-type]
 
         yield enter
