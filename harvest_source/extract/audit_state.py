@@ -37,7 +37,7 @@ class Coverage:
         """Every day was read at *at*."""
         return cls((ReadWindow(ALL_DAYS, at),))
 
-    def read(self, window: DateWindow, at: datetime) -> Coverage:
+    def after_read(self, window: DateWindow, at: datetime) -> Coverage:
         """The coverage after *window* was read at *at*."""
         pieces: list[ReadWindow] = []
         for each in self.seen:

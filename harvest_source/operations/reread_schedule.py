@@ -69,7 +69,7 @@ def plan_rereads(
             continue
         chosen.append((name, window))
         spent += cost
-        coverage[name] = table.coverage.read(window, now)
+        coverage[name] = table.coverage.after_read(window, now)
         waiting[name] = replace(table, coverage=coverage[name])
     return chosen, coverage
 

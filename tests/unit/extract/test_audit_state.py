@@ -35,7 +35,7 @@ def test_each_day_has_the_time_of_the_last_read_of_its_window(
         at = START + number * DAY
         end = None if width is None else day((start or 0) + width)
         window = DateWindow(None if start is None else day(start), end)
-        coverage = coverage.read(window, at)
+        coverage = coverage.after_read(window, at)
         last |= {each: at for each in last if day(each) in window}
     for each, at in last.items():
         assert [seen.at for seen in coverage.seen if day(each) in seen.window] == [at]
@@ -58,7 +58,7 @@ def test_malformed_state_counts_as_never_audited(stored: Any) -> None:
 def test_the_oldest_window_is_cut_at_the_bound() -> None:
     """Days before the bound are never read again, so they cannot be the oldest."""
     old, new = START, START + DAY
-    coverage = Coverage.whole(old).read(DateWindow(day(10), None), new)
+    coverage = Coverage.whole(old).after_read(DateWindow(day(10), None), new)
     assert coverage.oldest() == ReadWindow(DateWindow(None, day(10)), old)
     assert coverage.oldest(day(5)) == ReadWindow(DateWindow(day(5), day(10)), old)
     assert coverage.oldest(day(20)) == ReadWindow(DateWindow(day(20), None), new)
