@@ -40,7 +40,7 @@ from harvest_source.extract.replaced_lists import (
     add_removal_of_empty_lists,
     read_sublists,
 )
-from harvest_source.extract.run_log import Unasked
+from harvest_source.extract.run_log import UnaskedParents
 from harvest_source.extract.schedule import DAILY
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.stored import load_ids
@@ -187,7 +187,7 @@ def _note_unasked(task: Task, sweep: ParentSweep) -> None:
     """Record how many parents are still to be asked for the first time, and by when."""
     by = sweep.ends_by(task.options.clock.now(), task.options.sweep_every)
     if sweep.is_first and by is not None:
-        task.run_log.unasked[task.key] = Unasked(sweep.left, sweep.parents, by)
+        task.run_log.unasked[task.key] = UnaskedParents(sweep.left, sweep.parents, by)
 
 
 def _parent_of(endpoint: Endpoint) -> Parent:

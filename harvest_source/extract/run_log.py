@@ -34,7 +34,7 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class Unasked:
+class UnaskedParents:
     """Parents whose children no run has read yet: *left* of *parents*, until *by* at the latest."""
 
     left: int
@@ -190,7 +190,7 @@ class RunLog:
     """Tables last read with another token or role: fewer rows are no evidence of deletions."""
     whole: set[Place] = field(default_factory=set)
     """Tables read from the first row to the last, with proof."""
-    unasked: dict[Place, Unasked] = field(default_factory=dict)
+    unasked: dict[Place, UnaskedParents] = field(default_factory=dict)
     """For tables below parents: what a first read leaves to later runs."""
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)

@@ -12,7 +12,7 @@ import pytest
 from harvest_source.cli.console import Console
 from harvest_source.cli.show_sync import show_sync, summarise
 from harvest_source.errors import DestinationError, HarvestError, ServerError
-from harvest_source.extract.run_log import RunLog, Unasked
+from harvest_source.extract.run_log import RunLog, UnaskedParents
 from harvest_source.operations.run_report import SyncReport, TableCount
 from harvest_source.warehouse.target import Target
 from tests.clocks import START
@@ -129,7 +129,7 @@ def test_problems_are_printed_on_stderr(capsys: Capture) -> None:
 def test_parents_left_for_later_runs_are_reported(capsys: Capture) -> None:
     """The message has table, parents left and in total, the last date, and how to read all now."""
     log = RunLog()
-    log.unasked["invoice_payments", 1000001] = Unasked(450, 500, START + timedelta(days=7))
+    log.unasked["invoice_payments", 1000001] = UnaskedParents(450, 500, START + timedelta(days=7))
     show_sync(Console(), report(log))
     captured = capsys.readouterr()
     assert captured.err == (

@@ -13,7 +13,7 @@ from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import Reread
 from harvest_source.extract.parent_sweep import SWEEP_MOST, SWEEP_PARENTS, ParentSweep
 from harvest_source.extract.removals import PENDING_REMOVALS
-from harvest_source.extract.run_log import RunLog, Unasked
+from harvest_source.extract.run_log import RunLog, UnaskedParents
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
@@ -72,7 +72,7 @@ def test_a_first_read_asks_a_tenth_and_later_runs_the_rest() -> None:
 
     asked, log = ask(NOW)
     assert asked == [*range(469, 521)]
-    assert log.unasked == {("invoice_payments", 1): Unasked(468, 520, NOW + 7 * DAY)}
+    assert log.unasked == {("invoice_payments", 1): UnaskedParents(468, 520, NOW + 7 * DAY)}
     assert log.whole == set(), "a full refresh must remove no payment that it did not ask for"
     seen, now = set(asked), NOW
     while log.unasked:
@@ -91,7 +91,9 @@ def test_a_restarted_first_sweep_still_reports_what_it_leaves() -> None:
     for is_full in (False, True):
         task = build_task(client, PAYMENTS, state=state, now=NOW, full_refresh=is_full)
         list(read(task))
-        assert task.run_log.unasked == {("invoice_payments", 1): Unasked(468, 520, NOW + 7 * DAY)}
+        assert task.run_log.unasked == {
+            ("invoice_payments", 1): UnaskedParents(468, 520, NOW + 7 * DAY)
+        }
 
 
 def test_a_sweep_waits_for_a_whole_list_of_parents() -> None:
