@@ -17,6 +17,7 @@ from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode
+from harvest_source.operations.check_loaded import check_accounts, check_loaded
 from harvest_source.operations.dbt_runs import (
     PACKAGE,
     DbtConnection,
@@ -25,7 +26,6 @@ from harvest_source.operations.dbt_runs import (
     check_installed,
 )
 from harvest_source.operations.dbt_variables import check_variables
-from harvest_source.operations.loaded import check_accounts, check_loaded
 from harvest_source.warehouse.lock import sync_lock
 from harvest_source.warehouse.publishing import Published, check_publishable
 from harvest_source.warehouse.publishing import publish as publish_file

@@ -18,9 +18,9 @@ from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
 from harvest_source.operations.accounts import open_accounts
 from harvest_source.operations.audit_tables import was_read_to_end
+from harvest_source.operations.check_loaded import check_loaded, explain_incomparable
 from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State, find_places, is_to_mend
-from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_pending_removals
 from harvest_source.operations.run import note_lost_sign_in, open_run
@@ -164,7 +164,7 @@ def _note_nothing_compared(workspace: Workspace, found: Sequence[Comparison]) ->
     told = {each.account_id for each in found} | {each.account_id for each in log.failures}
     for account_id in workspace.sessions.account_ids():
         if account_id not in told:
-            why = explain_nothing(workspace, workspace.sessions.open(account_id))
+            why = explain_incomparable(workspace, workspace.sessions.open(account_id))
             msg = f"Nothing was compared: {why}."
             log.fail("", account_id, NothingComparedError(msg))
 

@@ -36,7 +36,7 @@ from harvest_source.extract.parent_sweep import SWEEP_KEY, ParentSweep
 from harvest_source.extract.schedule import DAILY, is_older, plan_next
 from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
-from harvest_source.operations.loaded import check_accounts, check_loaded
+from harvest_source.operations.check_loaded import check_accounts, check_loaded
 from harvest_source.operations.login import open_sign_in_context
 from harvest_source.operations.notifying import notify
 from harvest_source.operations.runs_on_record import read_runs

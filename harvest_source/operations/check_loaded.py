@@ -67,7 +67,7 @@ def _list_datasets(warehouse: Warehouse) -> list[str]:
         return []
 
 
-def explain_nothing(workspace: Workspace, session: Session) -> str:
+def explain_incomparable(workspace: Workspace, session: Session) -> str:
     """Why no table of the account can be compared."""
     account_id, target = session.account_id, workspace.warehouse.target
     cursors = _find_cursors(workspace, account_id)
