@@ -9,7 +9,6 @@ from dataclasses import replace
 from harvest_source._version import __version__
 from harvest_source.errors import DestinationError, printable
 from harvest_source.operations.run_report import SyncReport
-from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.warehouse.duckdb_file import DuckDBFile
@@ -48,7 +47,7 @@ def finish(workspace: Workspace, report: SyncReport) -> SyncReport:
         if refusal is not None:
             report = replace(report, errors=(*report.errors, refusal))
         if not _is_refused(report):
-            drop_staging(workspace)
+            workspace.drop_staging()
         if file is not None:
             if not has_changed:
                 file.log.leave()

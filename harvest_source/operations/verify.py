@@ -25,7 +25,6 @@ from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_pending_removals
 from harvest_source.operations.run import note_lost_sign_in, open_run
 from harvest_source.operations.runs_on_record import read_runs
-from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.verify_record import record_verification
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace, open_workspace
@@ -110,7 +109,7 @@ def verify(
         for warning in describe_misfits(warehouse):
             log.warn(warning)
         if fix:
-            drop_staging(workspace)
+            workspace.drop_staging()
         _note_never_read(workspace)
         _note_nothing_compared(workspace, found)
         note_lost_sign_in(run, account_ids)

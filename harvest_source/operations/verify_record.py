@@ -9,7 +9,6 @@ from typing import Final
 from harvest_source._version import __version__
 from harvest_source.errors import printable
 from harvest_source.load.own_tables import is_made
-from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.own_tables import SYNC_RUNS, VERIFY_RUNS
@@ -48,7 +47,7 @@ def record_verification(workspace: Workspace, report: VerifyReport, *, has_pendi
     except Exception as error:  # The figures are compared: a missing record fails nothing.
         log.warn(f"The verification could not be written to {VERIFY_RUNS}: {printable(error)}")
     if by_load:
-        drop_staging(workspace)
+        workspace.drop_staging()
 
 
 def _build_row(report: VerifyReport, ended_at: datetime) -> dict[str, object]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.errors import DestinationError
 from harvest_source.extract.confirmation import Confirmation
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.run_log import RunLog
@@ -109,6 +110,20 @@ class Workspace:
             f"{names}, which {'was' if is_one else 'were'} excluded when they were read. A sync "
             "without the exclusion reads them again: harvest-source sync"
         )
+
+    def drop_staging(self) -> None:
+        """
+        Drop dlt's staging dataset. Call it after the last load of a run.
+
+        The rows are loaded by then, so a refusal is a warning: on PostgreSQL a reader's open
+        transaction may hold one of its tables.
+        """
+        try:
+            self.warehouse.drop_staging()
+        except DestinationError as error:
+            self.run_log.warn(
+                f"dlt's staging dataset could not be dropped; the next run tries again. {error}"
+            )
 
     def now(self) -> datetime:
         """Wall time by the run's clock."""
