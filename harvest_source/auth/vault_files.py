@@ -26,7 +26,8 @@ _LOCK_S: Final = 150.0
 """Seconds to wait for another process: longer than renewing a token can take."""
 
 _SUFFIX: Final = ".vault"
-_LOOK_SUFFIX: Final = ".look"
+_CHECK_SUFFIX: Final = ".look"
+"""As in earlier versions, whose files are read."""
 
 
 class NoFolderError(ConfigError):
@@ -95,7 +96,7 @@ class VaultFiles:
 
     def forget(self, profile: str) -> bool:
         """
-        Remove a profile's logins and its last look; returns whether there were any logins.
+        Remove a profile's logins and its last check; returns whether there were any logins.
 
         Raises:
             ConfigError: They cannot be removed.
@@ -104,15 +105,15 @@ class VaultFiles:
         try:
             was_there = path.exists()
             path.unlink(missing_ok=True)
-            self.locate_look(profile).unlink(missing_ok=True)
+            self.locate_last_check(profile).unlink(missing_ok=True)
         except OSError as error:
             msg = f"{path} cannot be removed ({error.strerror}). Remove it yourself."
             raise ConfigError(msg) from error
         return was_there
 
-    def locate_look(self, profile: str) -> Path:
-        """The file of :mod:`harvest_source.auth.last_look` for *profile*; it may not exist."""
-        return self.folder / f"{check_profile(profile)}{_LOOK_SUFFIX}"
+    def locate_last_check(self, profile: str) -> Path:
+        """The file of :mod:`harvest_source.auth.last_check` for *profile*; it may not exist."""
+        return self.folder / f"{check_profile(profile)}{_CHECK_SUFFIX}"
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The result of a look at every sign-in."""
+"""The result of a check of every sign-in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from harvest_source.auth.last_look import LastLook
+from harvest_source.auth.last_check import LastCheck
 from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.operations.login import format_instant
 from harvest_source.operations.sign_in_status import SignInState, StatusReport
@@ -39,7 +39,7 @@ class SignInPlace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """The access roles of a sign-in's owner in one account, at the last look and now; sorted."""
+    """The access roles of a sign-in's owner in one account, at the last check and now; sorted."""
 
     account_id: int
     before: tuple[str, ...]
@@ -67,14 +67,14 @@ class SignInHealth:
         report: What is known of it, without its secrets.
         is_used: False: the configuration has a credential that is used instead, or the login began
             with a refresh token of a configuration that is not read here.
-        look: What this look found, together with earlier ones.
-        role_changes: Since the last look; without one, since the login.
+        check: What this check found, together with earlier ones.
+        role_changes: Since the last check; without one, since the login.
     """
 
     place: SignInPlace
     report: StatusReport
     is_used: bool = True
-    look: LastLook = field(default_factory=LastLook)
+    check: LastCheck = field(default_factory=LastCheck)
     role_changes: tuple[RoleChange, ...] = ()
 
     @property
@@ -95,8 +95,8 @@ class SignInHealth:
             "place": str(self.place),
             "used": self.is_used,
             "needs_owner": self.needs_owner,
-            "worked_at": format_instant(self.look.worked_at),
-            "refused_since": format_instant(self.look.refused_since),
+            "worked_at": format_instant(self.check.worked_at),
+            "refused_since": format_instant(self.check.refused_since),
             "role_changes": [change.as_dict() for change in self.role_changes],
             "error": str(self.report.error) if self.report.error else None,
             "warnings": found["warnings"],
@@ -111,7 +111,7 @@ class HealthReport:
     Attributes:
         is_checked: Whether Harvest was asked.
         vault: The vault's folder; empty when there is no place for one.
-        warnings: About the look itself; those about a sign-in are with it.
+        warnings: About the check itself; those about a sign-in are with it.
     """
 
     sign_ins: tuple[SignInHealth, ...]
@@ -148,11 +148,11 @@ class HealthReport:
         }
 
 
-def find_role_changes(report: StatusReport, last: LastLook) -> tuple[RoleChange, ...]:
+def find_role_changes(report: StatusReport, last: LastCheck) -> tuple[RoleChange, ...]:
     """
-    The accounts in which the owner's roles differ from those of the last look.
+    The accounts in which the owner's roles differ from those of the last check.
 
-    If no look has seen that owner there, the roles at login are compared, if it was for that
+    If no check has seen that owner there, the roles at login are compared, if it was for that
     account.
     """
     login, found = report.sign_in.login if report.sign_in else None, []
@@ -167,5 +167,5 @@ def find_role_changes(report: StatusReport, last: LastLook) -> tuple[RoleChange,
 
 
 def name_owner(account_id: int, user_id: int) -> str:
-    """The key of an owner's roles in :class:`LastLook`."""
+    """The key of an owner's roles in :class:`LastCheck`."""
     return f"{account_id}:{user_id}"

@@ -2,7 +2,7 @@
 Look at every sign-in of all profiles, in the configuration and in the vault.
 
 An access token that is due or refused is renewed, as a sync does: under the vault's lock, and kept
-before it is used. No other token is exchanged. What a look finds is stored for the next one only
+before it is used. No other token is exchanged. What a check finds is stored for the next one only
 after it was reported, so that an interruption reports a change twice rather than never.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from harvest_source.api.http_context import RetryLimits
 from harvest_source.api.notification import Event, Notification
-from harvest_source.auth.last_look import LastLook, read_look, write_look
+from harvest_source.auth.last_check import LastCheck, read_last_check, write_last_check
 from harvest_source.auth.profiles import check_profile
 from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
 from harvest_source.concurrency import in_parallel
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 _LIMITS: Final = RetryLimits(attempts=3, total_s=30.0, attempt_s=20.0)
-"""With fifty people and an unreachable host, a look should take minutes, not hours."""
+"""With fifty people and an unreachable host, a check should take minutes, not hours."""
 
 _WORKERS: Final = 4
 """Sign-ins that Harvest is asked about at once; it allows 100 requests in 15 s."""
@@ -68,7 +68,7 @@ _ELSEWHERE: Final = (
 @dataclass(frozen=True, slots=True)
 class _Subject:
     """
-    One sign-in to look at.
+    One sign-in to check.
 
     Attributes:
         context: Its profile's settings.
@@ -104,18 +104,18 @@ def check_sign_ins(context: SignInContext, *, ask: bool) -> HealthReport:
     subjects = [_open(each, ask=ask) for each in _list_subjects(context, vault, warnings)]
     if ask:
         subjects = list(in_parallel(_ask, subjects, workers=min(_WORKERS, len(subjects))))
-    looks = [_read_last_look(vault, each) for each in subjects]
+    checks = [_read_last_check(vault, each) for each in subjects]
     now = context.http.clock.now()
-    found = [_judge(each, last, now) for each, last in zip(subjects, looks, strict=True)]
+    found = [_judge(each, last, now) for each, last in zip(subjects, checks, strict=True)]
     folder = str(vault.folder) if vault else ""
     report = HealthReport(tuple(found), ask, folder, tuple(warnings))
     if not ask:
         return report
     notification = _build_notification(report)
     why = notify(recipient, notification) if recipient and notification else ""
-    for each, last in zip(found, looks, strict=True):
-        kept = each.look if not why else replace(each.look, roles=last.roles)
-        warnings += _keep_look(vault, each, kept)
+    for each, last in zip(found, checks, strict=True):
+        kept = each.check if not why else replace(each.check, roles=last.roles)
+        warnings += _keep_check(vault, each, kept)
     warnings += [why] if why else []
     return replace(report, warnings=tuple(dict.fromkeys(warnings)))
 
@@ -217,10 +217,10 @@ def _ask(subject: _Subject) -> _Subject:
     return replace(subject, report=replace(report, notices=tuple(dict.fromkeys(subject.notices))))
 
 
-def _guard(subject: _Subject, look: Callable[[], StatusReport]) -> StatusReport:
-    """The result of *look*; an exception becomes the error of this sign-in alone."""
+def _guard(subject: _Subject, check: Callable[[], StatusReport]) -> StatusReport:
+    """The result of *check*; an exception becomes the error of this sign-in alone."""
     try:
-        return look()
+        return check()
     except HarvestError as error:
         return StatusReport(subject.profile, SignInState.UNKNOWN, error=error)
     except Exception as error:
@@ -232,16 +232,16 @@ def _guard(subject: _Subject, look: Callable[[], StatusReport]) -> StatusReport:
         return StatusReport(subject.profile, SignInState.UNKNOWN, error=why)
 
 
-def _read_last_look(vault: Vault | None, subject: _Subject) -> LastLook:
+def _read_last_check(vault: Vault | None, subject: _Subject) -> LastCheck:
     report = subject.report
     login = report.sign_in.login if report and report.sign_in else None
     name = _identify(login)
     if vault is None:
-        return LastLook(name)
+        return LastCheck(name)
     try:
-        return read_look(vault.files, subject.profile, subject.place, name)
+        return read_last_check(vault.files, subject.profile, subject.place, name)
     except ConfigError:
-        return LastLook(name)  # Storing this look reports the error.
+        return LastCheck(name)  # Storing this check reports the error.
 
 
 def _identify(login: SavedLogin | None) -> str:
@@ -250,20 +250,20 @@ def _identify(login: SavedLogin | None) -> str:
     return signed_in_at.isoformat() if signed_in_at else ""
 
 
-def _judge(subject: _Subject, last: LastLook, now: datetime) -> SignInHealth:
+def _judge(subject: _Subject, last: LastCheck, now: datetime) -> SignInHealth:
     report = subject.report
     assert report is not None, "every subject was opened"
-    look = last
+    check = last
     if report.state is SignInState.OK:
         roles = {
             name_owner(account_id, owner.user_id): owner.access_roles
             for account_id, owner in report.owners
         }
-        look = LastLook(last.login, {**last.roles, **roles}, worked_at=now)
+        check = LastCheck(last.login, {**last.roles, **roles}, worked_at=now)
     elif report.state is SignInState.DEAD and report.sign_in is not None:
-        look = replace(last, refused_since=last.refused_since or now)
+        check = replace(last, refused_since=last.refused_since or now)
     changes = find_role_changes(report, last)
-    return SignInHealth(subject.place, report, subject.is_used, look, changes)
+    return SignInHealth(subject.place, report, subject.is_used, check, changes)
 
 
 def _build_notification(report: HealthReport) -> Notification | None:
@@ -285,8 +285,8 @@ def _build_notification(report: HealthReport) -> Notification | None:
     return Notification(Event.SIGN_IN, text, report.as_dict())
 
 
-def _keep_look(vault: Vault | None, health: SignInHealth, look: LastLook) -> list[str]:
-    """Store *look* for the next one; returns a warning when that is not possible."""
+def _keep_check(vault: Vault | None, health: SignInHealth, check: LastCheck) -> list[str]:
+    """Store *check* for the next one; returns a warning when that is not possible."""
     report = health.report
     was_asked = report.state in {SignInState.OK, SignInState.DEAD} and report.sign_in is not None
     if not was_asked:
@@ -295,7 +295,7 @@ def _keep_look(vault: Vault | None, health: SignInHealth, look: LastLook) -> lis
     if vault is not None:
         try:
             with vault.lock(report.profile):
-                write_look(vault.files, report.profile, health.place, look)
+                write_last_check(vault.files, report.profile, health.place, check)
         except HarvestError as error:
             why = str(error)
         except OSError as error:

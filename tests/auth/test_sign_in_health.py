@@ -57,7 +57,7 @@ def keep(bench: Bench, profile: str, tokens: Tokens) -> Tokens:
     return tokens
 
 
-def look(bench: Bench, transport: httpx.BaseTransport | None = None) -> HealthReport:
+def check(bench: Bench, transport: httpx.BaseTransport | None = None) -> HealthReport:
     http = bench.http(random=lambda: 0.0, transport=transport)
     return check_sign_ins(SignInContext(read_configuration({}), http), ask=True)
 
@@ -70,10 +70,10 @@ def test_a_sign_in_is_renewed_before_it_expires(bench: Bench) -> None:
     """An unused sign-in stays alive and reports its new expiry; others are left alone."""
     first = keep(bench, "anna", bench.issue())
     keep(bench, "berta", replace(bench.issue(), expires_at=None))
-    assert look(bench).exit_code == 0
+    assert check(bench).exit_code == 0
     assert bench.token_requests == 0
     bench.clock.advance(13.1 * DAY_S)
-    report = look(bench)
+    report = check(bench)
     assert states(report) == {"anna": "ok", "berta": "ok"}
     assert bench.token_requests == 1
     renewed = report.sign_ins[0].report.tokens
@@ -88,12 +88,12 @@ def test_an_unreachable_identity_host_affects_only_expired_sign_ins(bench: Bench
     keep(bench, "anna", replace(bench.issue(), access_token=""))
     keep(bench, "berta", bench.issue())
     bench.server.fault("server_error", table="oauth_token")
-    report = look(bench)
+    report = check(bench)
     assert states(report) == {"anna": "unknown", "berta": "ok"}
     assert (report.exit_code, report.status) == (4, "partial")
-    assert report.sign_ins[0].look.refused_since is None
+    assert report.sign_ins[0].check.refused_since is None
     bench.server.clear_faults()
-    assert states(look(bench)) == {"anna": "ok", "berta": "ok"}
+    assert states(check(bench)) == {"anna": "ok", "berta": "ok"}
 
 
 def test_an_expired_sign_in_that_cannot_be_renewed_needs_its_owner(bench: Bench) -> None:
@@ -101,10 +101,10 @@ def test_an_expired_sign_in_that_cannot_be_renewed_needs_its_owner(bench: Bench)
     tokens = [keep(bench, name, bench.issue()) for name in ("anna", "berta")]
     bench.server.revoke(tokens[0].refresh_token)
     bench.clock.advance(15 * DAY_S)
-    report = look(bench)
+    report = check(bench)
     assert states(report) == {"anna": "dead", "berta": "ok"}
     assert report.exit_code == 3
-    assert report.sign_ins[0].look.refused_since == bench.clock.now()
+    assert report.sign_ins[0].check.refused_since == bench.clock.now()
     assert bench.token_requests == 2
 
 
@@ -119,7 +119,7 @@ def test_an_unexpected_error_stops_the_check_of_one_sign_in_only(bench: Bench) -
             return super().handle_request(request)
 
     with Broken(verify=False) as transport:
-        report = look(bench, transport)
+        report = check(bench, transport)
     assert states(report) == {"anna": "ok", "berta": "unknown", "clara": "ok"}
     assert report.exit_code == 1
     assert "ZeroDivisionError" in str(report.sign_ins[1].report.error)
@@ -131,7 +131,7 @@ def test_two_concurrent_checks_exchange_a_token_once(bench: Bench) -> None:
     bench.hold_until_refused(2)
     found: list[SignInHealth] = []
     threads = [
-        threading.Thread(target=lambda: found.extend(look(bench).sign_ins)) for _ in range(2)
+        threading.Thread(target=lambda: found.extend(check(bench).sign_ins)) for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -145,7 +145,7 @@ def test_a_token_without_a_place_is_not_exchanged(bench: Bench) -> None:
     """The refresh token is still valid, so it does not count as refused."""
     bench.expire(keep(bench, "anna", replace(bench.issue(), expires_at=None)))
     with limit_file_size(64):
-        report = look(bench)
+        report = check(bench)
     assert states(report) == {"anna": "unknown"}
     assert (report.exit_code, report.sign_ins[0].needs_owner) == (3, False)
     assert bench.token_requests == 0
@@ -155,7 +155,7 @@ def test_a_renewal_that_was_not_kept_needs_its_owner(bench: Bench) -> None:
     """The old refresh token is void and the new one is lost with the check: never exit code 0."""
     keep(bench, "anna", replace(bench.issue(), access_token=""))
     bench.server.before_request(lambda _: (bench.vault.folder / "key").write_text("no key"))
-    report = look(bench)
+    report = check(bench)
     assert states(report) == {"anna": "dead"}
     assert report.exit_code == 3
     assert "auth login --profile anna" in str(report.sign_ins[0].report.error)
