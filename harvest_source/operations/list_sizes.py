@@ -111,15 +111,14 @@ def count_list_sizes(warehouse: Warehouse, endpoints: Iterable[Endpoint]) -> Lis
     Raises:
         DestinationError: The destination cannot be opened.
     """
-    tables: dict[str, Lists] = {}
     with warehouse.querying():
-        for endpoint in filter(_is_remembered, endpoints):
-            for table in (endpoint.name, *endpoint.child_tables):
-                if warehouse.has_table(table):
-                    counted = _try_count(warehouse, table, endpoint.sublist_columns)
-                    if counted is not None:
-                        tables[table] = counted
-    return ListSizes(tables)
+        counted = {
+            table: _try_count(warehouse, table, endpoint.sublist_columns)
+            for endpoint in filter(_is_remembered, endpoints)
+            for table in (endpoint.name, *endpoint.child_tables)
+            if warehouse.has_table(table)
+        }
+    return ListSizes({table: lists for table, lists in counted.items() if lists is not None})
 
 
 def _is_remembered(endpoint: Endpoint) -> bool:
