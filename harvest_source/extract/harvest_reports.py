@@ -202,17 +202,26 @@ def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: se
     if task.session.server_clock.has_undated:
         return
     for name in stored.names:
-        before, window, bounds = stored.before(name), parse_window(name), parse_bounds(name)
-        if name in covered:
-            if before is None or covers(task.visibility, before.by):
-                if bounds is not None:
-                    values = tuple(zip((FROM_DATE, TO_DATE), bounds, strict=True))
-                    add_removal_of_lists(task, [Sublist(values)], Reason.COVERED)
-                stored.forget(name)
-        elif before is not None and before.rows == 0 and window is not None:
-            assert window.start is not None
-            if window.start.year not in years:
-                stored.forget(name)
+        before = stored.before(name)
+        if name not in covered:
+            is_over = before is not None and before.rows == 0 and _is_of_other_year(name, years)
+        elif is_over := before is None or covers(task.visibility, before.by):
+            _add_removal_of_window(task, name)
+        if is_over:
+            stored.forget(name)
+
+
+def _is_of_other_year(name: str, years: set[int]) -> bool:
+    """Whether the window with this name begins in none of *years*."""
+    window = parse_window(name)
+    return window is not None and window.start is not None and window.start.year not in years
+
+
+def _add_removal_of_window(task: Task, name: str) -> None:
+    """Store the removal of the rows of the window with this name; none if it is no window's."""
+    if (bounds := parse_bounds(name)) is not None:
+        values = tuple(zip((FROM_DATE, TO_DATE), bounds, strict=True))
+        add_removal_of_lists(task, [Sublist(values)], Reason.COVERED)
 
 
 def _window_sublist(task: Task, window: DateWindow) -> Sublist:
