@@ -9,7 +9,7 @@ the removal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -36,7 +36,7 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import Equals
-from harvest_source.warehouse.deleted_records import find_unrecorded, insert_records
+from harvest_source.warehouse.deleted_records import DeletedRow, find_unrecorded, insert_records
 from harvest_source.warehouse.own_rows import takes_inserts
 from harvest_source.warehouse.removal import (
     count_rows,
@@ -45,6 +45,7 @@ from harvest_source.warehouse.removal import (
     guard,
     iter_rows,
 )
+from harvest_source.warehouse.sql import Row, Sql
 from harvest_source.warehouse.warehouse import Warehouse
 
 
@@ -205,16 +206,14 @@ def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
     warehouse, keep = workspace.warehouse, workspace.upkeep.keep_content
     if not is_made(DELETED_RECORDS, warehouse.schema):
         warehouse.merge_own(DELETED_RECORDS, [])
-    removed = Counter[Place]()
-    if not takes_inserts(warehouse):
+    removed, inserts = Counter[Place](), takes_inserts(warehouse)
+    if not inserts:
         _record_by_load(warehouse, removals, keep)
     with warehouse.sql() as sql, sql.transaction():
-        for removal in removals:
-            for rows in iter_rows(sql, removal):
-                removed.update((row.endpoint.name, row.account_id) for row in rows)
-                if takes_inserts(warehouse):
-                    found = [r.as_record(removal.detected_at, keep_content=keep) for r in rows]
-                    insert_records(sql, found)
+        for removal, rows in _iter_portions(sql, removals):
+            removed.update((row.endpoint.name, row.account_id) for row in rows)
+            if inserts:
+                insert_records(sql, _build_records(removal, rows, keep))
         for removal in removals:
             delete_rows(sql, removal)
     outdated = _find_outdated(warehouse, removals)
@@ -226,14 +225,23 @@ def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
 
 def _record_by_load(warehouse: Warehouse, removals: Sequence[Removal], keep: bool) -> None:
     """Let dlt load the records, where SQL cannot insert JSON. Call it before rows are deleted."""
-    records = []
+    unrecorded: list[Row] = []
     with warehouse.sql() as sql:
-        for removal in removals:
-            for rows in iter_rows(sql, removal):
-                found = [row.as_record(removal.detected_at, keep_content=keep) for row in rows]
-                records += find_unrecorded(sql, found)
-    if records:
-        warehouse.merge_own(DELETED_RECORDS, records)
+        for removal, rows in _iter_portions(sql, removals):
+            unrecorded += find_unrecorded(sql, _build_records(removal, rows, keep))
+    if unrecorded:
+        warehouse.merge_own(DELETED_RECORDS, unrecorded)
+
+
+def _iter_portions(
+    sql: Sql, removals: Iterable[Removal]
+) -> Iterator[tuple[Removal, list[DeletedRow]]]:
+    """Yield the rows that *removals* delete, in portions of one removal each."""
+    return ((removal, rows) for removal in removals for rows in iter_rows(sql, removal))
+
+
+def _build_records(removal: Removal, rows: Iterable[DeletedRow], keep: bool) -> list[Row]:
+    return [row.as_record(removal.detected_at, keep_content=keep) for row in rows]
 
 
 def _store(removals: Sequence[Removal], state: dict[str, Any]) -> None:
