@@ -34,7 +34,7 @@ from harvest_source.warehouse.sql import Row, Sql
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class ColumnFill:
     """
     How a lost value is recomputed.
 
@@ -49,17 +49,17 @@ class Mend:
     reads: tuple[str, ...] = ()
 
 
-def _always(value: Value) -> Mend:
-    return Mend((), lambda _: value)
+def _always(value: Value) -> ColumnFill:
+    return ColumnFill((), lambda _: value)
 
 
-def _copied(column: str) -> Mend:
-    return Mend((column,), lambda row: row[column])
+def _copied(column: str) -> ColumnFill:
+    return ColumnFill((column,), lambda row: row[column])
 
 
-def _dated(load_id: str) -> Mend:
+def _dated(load_id: str) -> ColumnFill:
     """The time of the load, because load ids are timestamps."""
-    return Mend((load_id,), lambda row: _read_time(row[load_id]))
+    return ColumnFill((load_id,), lambda row: _read_time(row[load_id]))
 
 
 def _read_time(load_id: Any) -> datetime | None:
@@ -78,7 +78,7 @@ def _read_status(row: Row) -> Value:
     return "partial" if parse_json(row["errors"]) else "ok"
 
 
-def _read_record(key: str) -> Mend:
+def _read_record(key: str) -> ColumnFill:
     """Read *key* from the deleted row itself, if its content is kept."""
 
     def compute(row: Row) -> Value:
@@ -88,26 +88,28 @@ def _read_record(key: str) -> Mend:
         found: Value = content.get(endpoint.primary_key[0] if is_report and endpoint else key)
         return found
 
-    return Mend(("_dlt_id",), compute, ("record", "table_name"))
+    return ColumnFill(("_dlt_id",), compute, ("record", "table_name"))
 
 
 def _identify(row: Row) -> Value:
     return "-".join(str(each) for each in row.values())
 
 
-MENDS: Final[Mapping[str, Mapping[str, Mend]]] = {
+FILLS: Final[Mapping[str, Mapping[str, ColumnFill]]] = {
     SYNC_RUNS: {
         "id": _copied("_dlt_id"),
         "_dlt_id": _copied("id"),
-        "started_at": Mend(("id",), _read_started, ("ended_at", LOAD_ID)),
-        "ended_at": Mend(("id",), _read_ended, ("started_at", LOAD_ID)),
-        "status": Mend(("id",), _read_status, ("errors",)),
+        "started_at": ColumnFill(("id",), _read_started, ("ended_at", LOAD_ID)),
+        "ended_at": ColumnFill(("id",), _read_ended, ("started_at", LOAD_ID)),
+        "status": ColumnFill(("id",), _read_status, ("errors",)),
     },
     DELETED_RECORDS: {
         ACCOUNT_ID: _read_record(ACCOUNT_ID),
         "id": _read_record("id"),
         "detected_at": _dated(LOAD_ID),
-        "_dlt_id": Mend((ACCOUNT_ID, "table_name", "parent_id", "id", "detected_at"), _identify),
+        "_dlt_id": ColumnFill(
+            (ACCOUNT_ID, "table_name", "parent_id", "id", "detected_at"), _identify
+        ),
     },
 }
 """
@@ -117,13 +119,13 @@ A row's ``_dlt_id`` only has to differ from every other row's: it prevents a rem
 interrupted from being recorded twice.
 """
 
-DLT_MENDS: Final[Mapping[str, Mapping[str, Mend]]] = {
+DLT_FILLS: Final[Mapping[str, Mapping[str, ColumnFill]]] = {
     "_dlt_loads": {"status": _always(0), "inserted_at": _dated("load_id")},
     "_dlt_version": {
         "version": _always(0),
         "engine_version": _always(0),
         # The newest schema has the highest version, but dlt takes the one with the latest time.
-        "inserted_at": Mend(
+        "inserted_at": ColumnFill(
             ("version",), lambda row: datetime.fromtimestamp(row["version"] or 0, UTC)
         ),
         "version_hash": _always(""),
@@ -154,12 +156,12 @@ def mend_dlt_tables(client: JobClient, incomplete: Mapping[str, TTableSchemaColu
         if not lacking or lacking.keys() == schema.get_table_columns(name).keys():
             continue  # A missing table is created together with our own.
         needed = find_needed(lacking, lacking)
-        mends, sql = DLT_MENDS.get(name, {}), Sql(sql_client_of(client), schema)
-        if not mends.keys() >= needed:
+        fills, sql = DLT_FILLS.get(name, {}), Sql(sql_client_of(client), schema)
+        if not fills.keys() >= needed:
             delete_all(sql, name)
         create_unrecorded(client, [name])
-        for column in needed & mends.keys():
-            _fill(sql, name, column, mends[column])
+        for column in needed & fills.keys():
+            _fill(sql, name, column, fills[column])
 
 
 def find_needed(hints: TTableSchemaColumns, columns: Iterable[str]) -> set[str]:
@@ -169,15 +171,15 @@ def find_needed(hints: TTableSchemaColumns, columns: Iterable[str]) -> set[str]:
 
 def fill_own_tables(sql: Sql) -> None:
     """Fill values that are null but must not be, in our own tables and in history tables."""
-    for table, mends in (*MENDS.items(), *_iter_histories(sql.schema)):
-        needed = [Equals(column, None) for column in (*mends, LOAD_ID)]
+    for table, fills in (*FILLS.items(), *_iter_histories(sql.schema)):
+        needed = [Equals(column, None) for column in (*fills, LOAD_ID)]
         if has_table(sql.schema, table) and sql.count(table, AnyOf(*needed)):
-            for column, mend in {**mends, LOAD_ID: _always(find_newest_load(sql))}.items():
-                _fill(sql, table, column, mend)
+            for column, fill in {**fills, LOAD_ID: _always(find_newest_load(sql))}.items():
+                _fill(sql, table, column, fill)
 
 
-def _iter_histories(schema: dlt.Schema) -> Iterator[tuple[str, Mapping[str, Mend]]]:
-    """Yield mends of history tables. A row that is read again will not match a filled digest."""
+def _iter_histories(schema: dlt.Schema) -> Iterator[tuple[str, Mapping[str, ColumnFill]]]:
+    """Yield fills of history tables. A row that is read again will not match a filled digest."""
     for endpoint in ENDPOINTS:
         history = TableHistory(endpoint).table
         if history in schema.tables:
@@ -185,7 +187,7 @@ def _iter_histories(schema: dlt.Schema) -> Iterator[tuple[str, Mapping[str, Mend
                 history,
                 {
                     VALID_FROM: _dated(LOAD_ID),
-                    DIGEST: Mend((*endpoint.key, VALID_FROM), _identify),
+                    DIGEST: ColumnFill((*endpoint.key, VALID_FROM), _identify),
                 },
             )
 
@@ -210,26 +212,26 @@ def restore_version_ends(sql: Sql, missing: Mapping[str, TTableSchemaColumns]) -
                 sql.update(table, {VALID_TO: after[VALID_FROM]}, version)
 
 
-def _fill(sql: Sql, table: str, column: str, mend: Mend) -> None:
+def _fill(sql: Sql, table: str, column: str, fill: ColumnFill) -> None:
     empty = Equals(column, None)
-    if not mend.by:
-        sql.update(table, {column: mend.compute({})}, empty)
+    if not fill.by:
+        sql.update(table, {column: fill.compute({})}, empty)
         return
-    rows = sql.select(table, empty, (*mend.by, *mend.reads))
-    values = list(_iter_values(rows, mend))
-    if len(mend.by) > 1:
+    rows = sql.select(table, empty, (*fill.by, *fill.reads))
+    values = list(_iter_values(rows, fill))
+    if len(fill.by) > 1:
         for key, value in values:
-            row = [Equals(name, part) for name, part in zip(mend.by, key, strict=True)]
+            row = [Equals(name, part) for name, part in zip(fill.by, key, strict=True)]
             sql.update(table, {column: value}, AllOf(empty, *row))
         return
     for at in range(0, len(values), PORTION):
         portion = {key[0]: value for key, value in values[at : at + PORTION]}
-        sql.assign(table, column, mend.by[0], portion)
+        sql.assign(table, column, fill.by[0], portion)
 
 
-def _iter_values(rows: list[Row], mend: Mend) -> Iterator[tuple[tuple[Value, ...], Value]]:
+def _iter_values(rows: list[Row], fill: ColumnFill) -> Iterator[tuple[tuple[Value, ...], Value]]:
     """Yield key and value of each of *rows* for which a value can be computed."""
     for row in rows:
-        key, value = tuple(row[name] for name in mend.by), mend.compute(row)
+        key, value = tuple(row[name] for name in fill.by), fill.compute(row)
         if value is not None and (len(key) > 1 or key[0] is not None):
             yield key, value

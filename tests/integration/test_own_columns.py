@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from harvest_source.schema.own_tables import OWN_TABLES
-from harvest_source.warehouse.own_repair import DLT_MENDS
+from harvest_source.warehouse.own_repair import DLT_FILLS
 from tests.support import postgres
 from tests.support.lab import HOUR, Lab, Row
 from tests.support.truth import assert_equal
@@ -18,7 +18,7 @@ from tests.support.truth import assert_equal
 READ: Final = ("clients", "time_entries")
 HISTORY: Final = "clients_history"
 OPTIONS: Final[dict[str, Any]] = {"settings": {"history": ["clients"]}}
-TABLES: Final = (*(table.name for table in OWN_TABLES), *DLT_MENDS, HISTORY)
+TABLES: Final = (*(table.name for table in OWN_TABLES), *DLT_FILLS, HISTORY)
 IN_CI: Final = ("sync_runs", "_dlt_loads")
 UNTOLD: Final = {("deleted_records", "table_name")}
 """Columns that are never null and whose values no other column has."""
@@ -131,7 +131,7 @@ def test_implied_values_of_dropped_columns_are_restored(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_columns_are_restored_although_the_working_folder_is_lost(lab: Lab) -> None:
-    """On another machine, a run mends tables that its dlt does not know yet before it reads."""
+    """On another machine, a run repairs tables that its dlt does not know yet before it reads."""
     fill(lab)
     for column in ("_dlt_loads.status", "_dlt_version.inserted_at", "_dlt_pipeline_state.version"):
         table, _, name = column.partition(".")
@@ -154,7 +154,7 @@ def test_columns_come_back_in_postgres(lab: Lab, monkeypatch: pytest.MonkeyPatch
         def select(query: str) -> list[Row]:
             return postgres.select(address, query)
 
-        for tables in (DLT_MENDS, [name for name in TABLES if name not in DLT_MENDS]):
+        for tables in (DLT_FILLS, [name for name in TABLES if name not in DLT_FILLS]):
             needed = {name: list_needed(select, name) for name in tables}
             for at in range(max(map(len, needed.values()))):
                 dropped = [(table, names[at]) for table, names in needed.items() if at < len(names)]
