@@ -156,8 +156,7 @@ def build_cursor() -> Any:
 
 
 @cache
-def _build_duckdb_client() -> Any:
-    from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
+def _build_sql_client() -> Any:
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
     class SqlClient(DuckDbSqlClient):
@@ -198,13 +197,20 @@ def _build_duckdb_client() -> Any:
                 return None
             return str(self.capabilities.escape_identifier(name)) if quote else name
 
+    return SqlClient
+
+
+@cache
+def _build_duckdb_client() -> Any:
+    from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
+
     class Client(DuckDbClient):
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
             super().__init__(schema, config, capabilities)
             made = self.sql_client
             self.final_dataset = made.dataset_name
             """The dataset's name, also while dlt works in its staging dataset."""
-            self.sql_client = SqlClient(
+            self.sql_client = _build_sql_client()(
                 made.dataset_name, made.staging_dataset_name, config.credentials, capabilities
             )
 
