@@ -23,7 +23,7 @@ from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State, find_places, is_to_mend
 from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_pending_removals
-from harvest_source.operations.run import note_lost_sign_in, open_run
+from harvest_source.operations.run import Run, note_lost_sign_in, open_run
 from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.verify_record import record_verification
 from harvest_source.operations.verify_report import VerifyReport
@@ -92,46 +92,56 @@ def verify(
     run = open_run(target, arguments, hooks)
     with sync_lock(pipeline, claim_folder(target), now=run.started_at), run.sessions.in_use():
         workspace = open_workspace(run, DEFAULT_ENDPOINTS, stays_open=True, is_verify=True)
-        warehouse, log = workspace.warehouse, run.run_log
-        warnings = warehouse.follow()
-        check_loaded(warehouse)
-        for warning in warehouse.restore() if fix else warnings:
-            log.warn(warning)
-        if fix:
-            finish_pending_removals(workspace)
-        account_ids = open_accounts(run)
-        comparison = TablesComparison(workspace, is_thorough=fix, all_values=all_values)
-        found = comparison.run()
-        is_mended = False
-        if fix:
-            found, is_mended = _mend_all(workspace, comparison, found)
-        comparison.note_failures()
-        for warning in describe_misfits(warehouse):
-            log.warn(warning)
-        if fix:
-            workspace.drop_staging()
-        _note_never_read(workspace)
-        _note_nothing_compared(workspace, found)
-        note_lost_sign_in(run, account_ids)
-        report = VerifyReport(
-            account_ids=account_ids,
-            comparisons=tuple(found),
-            run_log=log,
-            requests=run.sessions.requests,
-            mended=is_mended,
-            all_values=all_values,
-            as_of=run.started_at,
-            seconds=run.hooks.clock.monotonic() - run.started_s,
-            target=target,
-        )
-        record_verification(workspace, report, has_pending=bool(warnings) and not fix)
-        return report
+        return _verify(run, workspace, fix=fix, all_values=all_values)
 
 
 def _check_exists(target: Target) -> None:
     if target.database is not None and not target.database.exists():
         msg = f"There is no warehouse {target.database} to verify. Make it: harvest-source sync"
         raise ConfigError(msg)
+
+
+def _verify(run: Run, workspace: Workspace, *, fix: bool, all_values: bool) -> VerifyReport:
+    """Compare what the warehouse holds now, mend it if *fix*, and record what was found."""
+    warehouse, log = workspace.warehouse, run.run_log
+    warnings = warehouse.follow()
+    check_loaded(warehouse)
+    for warning in warehouse.restore() if fix else warnings:
+        log.warn(warning)
+    if fix:
+        finish_pending_removals(workspace)
+    account_ids = open_accounts(run)
+    found, is_mended = _compare(workspace, fix=fix, all_values=all_values)
+    note_lost_sign_in(run, account_ids)
+    report = VerifyReport(
+        account_ids=account_ids,
+        comparisons=tuple(found),
+        run_log=log,
+        requests=run.sessions.requests,
+        mended=is_mended,
+        all_values=all_values,
+        as_of=run.started_at,
+        seconds=run.hooks.clock.monotonic() - run.started_s,
+        target=run.target,
+    )
+    record_verification(workspace, report, has_pending=bool(warnings) and not fix)
+    return report
+
+
+def _compare(workspace: Workspace, *, fix: bool, all_values: bool) -> tuple[list[Comparison], bool]:
+    """Compare every table and mend if *fix*; returns what :func:`_mend_all` returns."""
+    comparison = TablesComparison(workspace, is_thorough=fix, all_values=all_values)
+    found, is_mended = comparison.run(), False
+    if fix:
+        found, is_mended = _mend_all(workspace, comparison, found)
+    comparison.note_failures()
+    for warning in describe_misfits(workspace.warehouse):
+        workspace.run_log.warn(warning)
+    if fix:
+        workspace.drop_staging()
+    _note_never_read(workspace)
+    _note_nothing_compared(workspace, found)
+    return found, is_mended
 
 
 def _note_never_read(workspace: Workspace) -> None:
