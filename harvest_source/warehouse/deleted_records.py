@@ -15,7 +15,7 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable, OneOf
 from harvest_source.sql.values import format_decimal
-from harvest_source.warehouse.newest_load import find_newest_load
+from harvest_source.warehouse.plain_inserts import find_newest_load
 from harvest_source.warehouse.sql import Row, Sql
 
 

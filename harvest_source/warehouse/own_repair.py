@@ -28,7 +28,7 @@ from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 from harvest_source.schema.own_tables import DELETED_RECORDS, SYNC_RUNS
 from harvest_source.schema.run_record import parse_json
 from harvest_source.sql.conditions import EVERY_ROW, AllOf, AnyOf, Equals, Value
-from harvest_source.warehouse.newest_load import find_newest_load
+from harvest_source.warehouse.plain_inserts import find_newest_load
 from harvest_source.warehouse.removal import PORTION, delete_all
 from harvest_source.warehouse.sql import Row, Sql
 

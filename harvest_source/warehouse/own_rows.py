@@ -8,7 +8,7 @@ from typing import Any
 from harvest_source.dlt_internals import OpenTables
 from harvest_source.load.own_tables import is_made
 from harvest_source.schema.columns import LOAD_ID
-from harvest_source.warehouse.newest_load import PLAIN_SQL, find_newest_load
+from harvest_source.warehouse.plain_inserts import PLAIN_SQL, find_newest_load
 from harvest_source.warehouse.warehouse import Warehouse
 
 

@@ -12,8 +12,8 @@ from harvest_source.load.own_tables import is_made
 from harvest_source.schema.columns import LOAD_ID
 from harvest_source.schema.own_tables import DELETED_RECORDS, SYNC_RUNS
 from harvest_source.sql.conditions import EVERY_ROW, OneOf
-from harvest_source.warehouse.newest_load import PLAIN_SQL
 from harvest_source.warehouse.pipeline import PipelineFolder
+from harvest_source.warehouse.plain_inserts import PLAIN_SQL
 from harvest_source.warehouse.renaming import rename_columns
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.stored_state import read_local

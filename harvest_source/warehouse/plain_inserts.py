@@ -1,4 +1,4 @@
-"""What our own rows need when they are inserted without a dlt load."""
+"""Insert rows into our own tables without a dlt load: where that works, and what they need."""
 
 from __future__ import annotations
 
