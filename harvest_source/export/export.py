@@ -102,7 +102,7 @@ def export(
     if not str(folder).strip():
         raise ConfigError("The folder has an empty value. Name the folder that gets the files.")
     target = build_target(destination, database, dataset, pipeline)
-    _check_exists(target)
+    target.check_exists("to export")
     wanted = [str(each) for each in parse_values(table, "table (--table)")]
     accounts = parse_accounts(account)
     wait_s = parse_destination_wait(read_configuration({}).destination_wait)
@@ -172,12 +172,6 @@ def _write(path: Path, tables: Tables, name: str, writer: Writer) -> int:
     finally:
         part.unlink(missing_ok=True)
     return rows
-
-
-def _check_exists(target: Target) -> None:
-    if target.database is not None and not target.database.exists():
-        msg = f"There is no warehouse {target.database} to export. Make it: harvest-source sync"
-        raise ConfigError(msg)
 
 
 def _choose(known: Sequence[str], wanted: Sequence[str], target: Target) -> Sequence[str]:

@@ -32,7 +32,7 @@ from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from harvest_source.schema.run_record import find_never_read
 from harvest_source.warehouse.lock import sync_lock
 from harvest_source.warehouse.misfits import describe_misfits
-from harvest_source.warehouse.target import Target, build_target
+from harvest_source.warehouse.target import build_target
 from harvest_source.warehouse.working_folder import claim_folder
 
 _ROUNDS: Final = 3
@@ -82,7 +82,7 @@ def verify(
         raise ConfigError(msg)
     tune_allocators()
     target = build_target(destination, database, dataset, pipeline)
-    _check_exists(target)
+    target.check_exists("to verify")
     arguments = RunArguments(
         settings=settings,
         account=account,
@@ -93,12 +93,6 @@ def verify(
     with sync_lock(pipeline, claim_folder(target), now=run.started_at), run.sessions.in_use():
         workspace = open_workspace(run, DEFAULT_ENDPOINTS, stays_open=True, is_verify=True)
         return _verify(run, workspace, fix=fix, all_values=all_values)
-
-
-def _check_exists(target: Target) -> None:
-    if target.database is not None and not target.database.exists():
-        msg = f"There is no warehouse {target.database} to verify. Make it: harvest-source sync"
-        raise ConfigError(msg)
 
 
 def _verify(run: Run, workspace: Workspace, *, fix: bool, all_values: bool) -> VerifyReport:

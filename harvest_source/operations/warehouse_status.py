@@ -178,9 +178,7 @@ def read_warehouse_status(
     wanted = {each.name for each in parse_tables(names)} if names else set(BY_NAME)
     accounts = parse_accounts(account)
     target = build_target(destination, database, dataset, pipeline)
-    if target.database is not None and not target.database.exists():
-        msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
-        raise ConfigError(msg)
+    target.check_exists()
     sign_in = _read_sign_in(settings or {}, ask=check)
     table_format = parse_table_format(config.table_format)
     warnings: list[str] = []

@@ -127,9 +127,7 @@ def open_marts(
         ConfigError: The warehouse or its models are missing; the message names the command.
         DestinationError: The warehouse cannot be read now.
     """
-    if target.database is not None and not target.database.exists():
-        msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
-        raise ConfigError(msg)
+    target.check_exists()
     if isinstance(find_destination(target.destination), OpenTables):
         msg = (
             f"Destination {target.destination[:80]} stores files, in which the models cannot be "

@@ -61,6 +61,21 @@ class Target:
         """The identity as part of a file's or folder's name."""
         return sha256(self.identity.encode()).hexdigest()[:12]
 
+    def check_exists(self, purpose: str = "") -> None:
+        """
+        Check that the file is there, if the destination is one.
+
+        Args:
+            purpose: What the file is for, for the message: ``to verify``.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        if self.database is not None and not self.database.exists():
+            what = f"{self.database} {purpose}".rstrip()
+            msg = f"There is no warehouse {what}. Make it: harvest-source sync"
+            raise ConfigError(msg)
+
     def __str__(self) -> str:
         return str(self.database) if self.database else f"{self.destination}, {self.dataset}"
 

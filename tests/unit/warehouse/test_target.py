@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,14 @@ def test_objects_in_place_of_names_are_refused(given: Any, says: str) -> None:
     """For example dlt's own destinations and pipelines, which dlt accepts in place of names."""
     with pytest.raises(ConfigError, match=says):
         build_target(*given)
+
+
+def test_a_file_that_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None:
+    """The purpose is part of the message; a destination that is no file is not checked."""
+    target = build_target("duckdb", tmp_path / "none.duckdb", "harvest", "harvest")
+    said = f"There is no warehouse {target.database} to export. Make it: harvest-source sync"
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        target.check_exists("to export")
+    with pytest.raises(ConfigError, match=re.escape(said.replace(" to export", ""))):
+        target.check_exists()
+    build_target("postgres", None, "harvest", "harvest").check_exists()
