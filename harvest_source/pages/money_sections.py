@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harvest_source.errors import counted
 from harvest_source.pages import charts, figures
@@ -87,20 +87,23 @@ def build_ageing(page: PageContext) -> Section:
     )
     if found is None:
         return Section("ageing", title, about, notes=("Invoices are switched off in Harvest.",))
-    groups: dict[str, dict[str, list[Row]]] = {}
-    for row in found:
-        groups.setdefault(row["currency"] or "", {}).setdefault(row["bucket"], []).append(row)
-    drawn = {
-        currency: [_sum_bucket(bucket, rows, currency) for bucket, rows in buckets.items()]
-        for currency, buckets in (
-            (each, groups[each]) for each in page.choices.sort_currencies(groups)
-        )
-    }
+    drawn = _group_by_age(page, found)
     overdue = sorted(
         (row for row in tell_apart(found, "client", "client_id") if row["order"] > 0),
         key=lambda row: (-row["order"], -row["due"]),
     )
-    table = TextTable(
+    return Section(
+        "ageing",
+        title,
+        about,
+        chart=draw(charts.draw_ageing(drawn), "Due by age") if drawn else "",
+        table=_list_overdue(overdue) if overdue else None,
+        notes=() if found else ("Nothing is due.",),
+    )
+
+
+def _list_overdue(overdue: Iterable[Row]) -> TextTable:
+    return TextTable(
         ("Client", "Overdue, days", "Invoices", "Due", "Currency", "Oldest due date"),
         tuple(
             (
@@ -115,14 +118,17 @@ def build_ageing(page: PageContext) -> Section:
         ),
         numbers=("Invoices", "Due"),
     )
-    return Section(
-        "ageing",
-        title,
-        about,
-        chart=draw(charts.draw_ageing(drawn), "Due by age") if drawn else "",
-        table=table if overdue else None,
-        notes=() if found else ("Nothing is due.",),
-    )
+
+
+def _group_by_age(page: PageContext, found: Iterable[Row]) -> dict[str, list[Row]]:
+    """The sum of each age, by currency, in the order of the page."""
+    groups: dict[str, dict[str, list[Row]]] = {}
+    for row in found:
+        groups.setdefault(row["currency"] or "", {}).setdefault(row["bucket"], []).append(row)
+    return {
+        currency: [_sum_bucket(bucket, rows, currency) for bucket, rows in groups[currency].items()]
+        for currency in page.choices.sort_currencies(groups)
+    }
 
 
 def _sum_bucket(bucket: str, rows: Sequence[Row], currency: str) -> Row:
