@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Phase(StrEnum):
@@ -25,6 +28,7 @@ class Activity:
 
     Attributes:
         requests: How many requests were sent.
+        announced: How many more are certain, one for each list that :meth:`announce` awaits.
         allowed: The rate limit as (requests, seconds); None if not known.
         on_sent: Called after the rate limiter admitted a request, on that request's thread.
     """
@@ -36,7 +40,7 @@ class Activity:
         Args:
             base: The phase while no other phase is entered.
         """
-        self.requests = 0
+        self.requests = self.announced = 0
         self.allowed: tuple[int, float] | None = None
         self.on_sent: Callable[[], None] = lambda: None
         self._base = base
@@ -61,6 +65,21 @@ class Activity:
         with self._lock:
             self.requests += 1
         self.on_sent()
+
+    def announce(self, lists: Iterable[T], count: int) -> Iterator[T]:
+        """Yield the *count* lists as they are read; those not read yet count as announced."""
+        self._change_announced(count)
+        try:
+            for each in lists:
+                count -= 1
+                self._change_announced(-1)
+                yield each
+        finally:
+            self._change_announced(-count)
+
+    def _change_announced(self, by: int) -> None:
+        with self._lock:
+            self.announced += by
 
     def wait_for(self, holder: str) -> None:
         """Record that *holder* has the warehouse's file open, until :meth:`stop_waiting`."""

@@ -59,22 +59,32 @@ class Board:
 
     @property
     def expected(self) -> int | None:
-        """Total requests, as far as the pages read announce them; None: none has announced any."""
+        """Total requests, as far as they are announced; None: no further one is."""
+        left = self._requests_left
+        return None if left is None else self.activity.requests + left
+
+    @property
+    def _requests_left(self) -> int | None:
+        """
+        The pages that the pages read so far announce, and lists whose number is known; None: none.
+
+        A run whose pages are all read may still learn of lists, so none left is not the end.
+        """
         with self._lock:
-            return self.activity.requests + self._counts.pages_left if self._counts.rows else None
+            has_begun, pages = self._counts.rows > 0, self._counts.pages_left
+        return pages + self.activity.announced or None if has_begun else None
 
     @property
     def left_s(self) -> float | None:
         """
-        Seconds until the announced pages are read; None: not known yet.
+        Seconds until the announced requests are answered; None: not known.
 
         Each page is expected to take as long as the earlier ones did, and no less than the rate
         limit admits: a full window of requests is sent at once, and the next ones when those leave
         the window.
         """
-        now = self._monotonic()
+        now, pages = self._monotonic(), self._requests_left
         with self._lock:
-            pages = self._counts.pages_left if self._counts.rows else None
             recent = list(self._sent)
         sent, elapsed_s = self.activity.requests, now - self._began
         if pages is None or not sent or elapsed_s <= 0:

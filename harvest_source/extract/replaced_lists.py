@@ -270,7 +270,8 @@ def read_sublists(
     tables: list[pa.Table] = []
     empty, brought = list[Sublist](), list[Sublist]()
     incomplete: list[tuple[Sublist, IncompleteListError]] = []
-    for sublist, table in in_parallel(read_sublist, sublists, workers=SUBLIST_WORKERS):
+    results = in_parallel(read_sublist, sublists, workers=SUBLIST_WORKERS)
+    for sublist, table in task.run_log.activity.announce(results, len(sublists)):
         if table is None:
             continue
         if isinstance(table, IncompleteListError):

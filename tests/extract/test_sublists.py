@@ -54,6 +54,16 @@ def test_every_child_lands_with_its_parent(loaded: ReadLab, endpoint: Endpoint) 
     assert len({tuple(row[name] for name in endpoint.key) for row in landed}) == len(landed)
 
 
+def test_lists_still_to_be_asked_for_are_announced(lab: ReadLab) -> None:
+    """Progress can say how many requests are to come: one for each parent not read yet."""
+    announced = list[int]()
+    lab.on_page = lambda log: announced.append(log.activity.announced)
+    log = lab.read("invoice_messages", all_children=True).run_log
+    invoices = len(lab.server.rows("invoices"))
+    assert [*range(invoices - 1, -1, -1)] == announced[-invoices:]
+    assert log.activity.announced == 0
+
+
 @pytest.mark.parametrize("endpoint", REPORTS, ids=lambda e: e.name)
 def test_reports_equal_those_of_harvest(loaded: ReadLab, endpoint: Endpoint) -> None:
     """Reports are read by calendar year with the window in the key; windows share no day."""

@@ -104,12 +104,16 @@ class ReadLab(Simulation):
     Args:
         rename: Names the columns that are not declared.
         fields: Settings of the sandbox.
+
+    Attributes:
+        on_page: Called with the log of the run after each page.
     """
 
     def __init__(self, *, rename: Callable[[str], str] = str, **fields: Any) -> None:
         super().__init__(**fields)
         self._rename = rename
         self._memory: dict[Key, Memory] = {}
+        self.on_page: Callable[[RunLog], None] = lambda _: None
 
     def read(
         self,
@@ -127,7 +131,7 @@ class ReadLab(Simulation):
         Args:
             accounts: The accounts; all of the sandbox by default.
         """
-        log = RunLog()
+        log = RunLog(on_progress=lambda _: self.on_page(log))
         http = HttpContext(clock=self.shared, on_notice=log.add_notice, random=lambda: 0.0)
         accounts = tuple(accounts or self.server.settings.accounts)
         connection = Connection(

@@ -83,6 +83,42 @@ def test_a_line_names_phase_requests_rows_and_time_left() -> None:
     )
 
 
+def test_lists_that_are_still_to_be_asked_for_count_as_requests() -> None:
+    """A run that waits for the limit with lists left does not show that no time is left."""
+    clock, activity = Clock(), Activity()
+    board = Board(activity, clock.monotonic)
+    activity.allowed = (97, 15.4)
+    board.add_page(Progress(1, "invoices", 194, 194))
+    for _ in range(97):
+        with activity.sending():
+            pass
+    clock.at = 5.0
+    lists = activity.announce(iter(range(200)), 200)
+    next(lists)
+    with activity.during(Phase.LIMIT):
+        board.describe()
+        clock.at = 10.4
+        assert format_line(board) == (
+            "progress: waiting for Harvest's limit, 97 of about 296 requests, 194 rows, "
+            "about 0:00:35 left"
+        )
+    lists.close()  # type: ignore[attr-defined]
+    assert activity.announced == 0
+
+
+def test_a_run_without_known_requests_names_no_end() -> None:
+    """All pages that were announced are read: further lists may follow, and rows are written."""
+    clock, activity = Clock(), Activity()
+    board = Board(activity, clock.monotonic)
+    for _ in range(2):
+        with activity.sending():
+            pass
+    clock.at = 1.0
+    board.add_page(Progress(1, "invoices", 194, 194))
+    assert format_line(board) == "progress: reading, 2 requests, 194 rows"
+    assert (board.as_dict()["expected_requests"], board.as_dict()["left_s"]) == (None, None)
+
+
 def test_columns_keep_their_width() -> None:
     """The line does not jump as numbers grow."""
     clock, activity = Clock(), Activity()
