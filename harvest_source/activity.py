@@ -14,6 +14,7 @@ T = TypeVar("T")
 class Phase(StrEnum):
     """What a run spends its time on now. Later members take precedence over earlier ones."""
 
+    WAREHOUSE = "reading the warehouse"
     ASKING = "asking"
     READING = "reading"
     COMPARING = "comparing"

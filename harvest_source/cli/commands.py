@@ -201,7 +201,7 @@ def status(context: Context, **options: Any) -> int:
     refuse_table_format(options["destination"])
     options["settings"] = context.settings
     options["pipeline"] = options["pipeline"] or PIPELINE
-    with show_progress(context.console) as board:
+    with show_progress(context.console, base=Phase.WAREHOUSE) as board:
         report = read_warehouse_status(**options, activity=board.activity)
     context.exit_code = report.exit_code
     show_warehouse_status(context.console, report)

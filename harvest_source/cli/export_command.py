@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvest_source.activity import Phase
 from harvest_source.cli.console import Console, print_json, print_table
 from harvest_source.cli.options import Context, common_options, warehouse_options
 from harvest_source.cli.progress import show_progress
@@ -42,7 +43,7 @@ def export(context: Context, *, folder: str, **options: Any) -> int:
     from harvest_source.export.export import export as run_export
 
     options["pipeline"] = options["pipeline"] or PIPELINE
-    with show_progress(context.console) as board:
+    with show_progress(context.console, base=Phase.WAREHOUSE) as board:
         report = run_export(folder, **options, on_wait=board.activity.wait_for)
     context.finish(report.exit_code)
     _show(context.console, report)

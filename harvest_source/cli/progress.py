@@ -104,6 +104,8 @@ class Board:
 
     def describe(self) -> tuple[str, ...]:
         """Phase, requests, rows and time left, in columns of fixed width."""
+        if self.activity.base is Phase.WAREHOUSE and not self.activity.requests:
+            return (self._describe_phase(),)  # Harvest may never be asked.
         expected, left_s = self.expected, self.left_s
         sent = f"{self.activity.requests:,}"
         total = f" of about {expected:,}" if expected is not None else ""

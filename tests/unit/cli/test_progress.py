@@ -119,6 +119,19 @@ def test_a_run_without_known_requests_names_no_end() -> None:
     assert (board.as_dict()["expected_requests"], board.as_dict()["left_s"]) == (None, None)
 
 
+def test_a_command_that_only_reads_the_warehouse_counts_no_requests() -> None:
+    """``export`` never asks Harvest, ``status`` only with ``--check``."""
+    activity = Activity(Phase.WAREHOUSE)
+    board = Board(activity)
+    assert format_line(board) == "progress: reading the warehouse"
+    activity.wait_for("duckdb (PID 123)")
+    assert format_line(board) == "progress: waiting for the file that duckdb (PID 123) holds"
+    activity.stop_waiting()
+    with activity.sending():
+        pass
+    assert "1 requests" in format_line(board)
+
+
 def test_columns_keep_their_width() -> None:
     """The line does not jump as numbers grow."""
     clock, activity = Clock(), Activity()
