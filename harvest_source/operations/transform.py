@@ -224,7 +224,8 @@ def _check_exists(target: Target) -> None:
     if target.database is not None and not target.database.exists():
         msg = (
             f"{target.database} does not exist, so there is no data to build the models from. "
-            "Name the file of a sync with --database, or make it: harvest-source sync"
+            "Name the file of a sync with --database, or make it: "
+            f"{target.build_command('sync')}"
         )
         raise ConfigError(msg)
 

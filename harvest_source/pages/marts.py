@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 from harvest_source.ask.models import MART, find_schema
 from harvest_source.ask.shown_text import clean
 from harvest_source.clock import SystemClock
-from harvest_source.defaults import DATASET
 from harvest_source.dlt_internals import OpenTables, find_destination
 from harvest_source.errors import ConfigError
 from harvest_source.sql.maintenance import DUCKDB_IN_UTC, quote
@@ -193,7 +192,7 @@ def _explaining_models(target: Target) -> Iterator[None]:
             raise
         msg = (
             f"The models in {target} are of another version of harvest-source, or were changed by "
-            f"hand. Build them again: {_build_command(target)}"
+            f"hand. Build them again: {target.build_command('transform')}"
         )
         raise ConfigError(msg) from error
 
@@ -213,23 +212,14 @@ def _check_models(marts: Marts) -> None:
     target = marts.target
     if not any(name.startswith(f"{target.dataset}.") for name in marts.names):
         msg = (
-            f"{target} has no tables in dataset {target.dataset}. Fill it: harvest-source sync. Or "
-            "name another one with --database and --dataset."
+            f"{target} has no tables in dataset {target.dataset}. Name another one with --database "
+            f"and --dataset, or fill it: {target.build_command('sync')}"
         )
         raise ConfigError(msg)
     schema = find_schema(target.dataset)
     missing = [name for name in NEEDED if f"{schema}.{name}" not in marts.names]
     if missing:
         what = "no models yet" if len(missing) == len(NEEDED) else f"no {missing[0]}"
-        msg = f"{target} has {what} in schema {schema}. Build them: {_build_command(target)}"
+        command = target.build_command("transform")
+        msg = f"{target} has {what} in schema {schema}. Build them: {command}"
         raise ConfigError(msg)
-
-
-def _build_command(target: Target) -> str:
-    """The command that builds the models of *target*."""
-    where = f" --destination {target.destination}"
-    if target.database is not None:
-        where = f" --database {target.database}"
-    if target.dataset != DATASET:
-        where += f" --dataset {target.dataset}"
-    return f"harvest-source transform{where}"

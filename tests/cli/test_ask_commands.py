@@ -173,3 +173,19 @@ def test_a_query_that_is_not_utf8_is_refused(bare: Run, warehouse: Path) -> None
     result = bare("query", "SELECT '\udcff'")
     assert result.code == 2
     assert "not text in UTF-8" in result.err
+
+
+@pytest.mark.parametrize(
+    ("file", "options"),
+    [
+        ("harvest_data.duckdb", ""),
+        ("harvest_sandbox.duckdb", " --sandbox"),
+        ("a.duckdb", " --database {folder}/a.duckdb"),
+    ],
+)
+def test_a_missing_file_is_made_by_the_command_named(
+    bare: Run, folder: Path, file: str, options: str
+) -> None:
+    """``sync`` alone would fill another file, or ask for a token where the sandbox is meant."""
+    said = " ".join(bare("list", "--database", file).err.split())
+    assert said.endswith("Fill it first: harvest-source sync" + options.format(folder=folder))

@@ -9,7 +9,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from harvest_source.defaults import DATABASE, EARLIER_DATABASE
+from harvest_source.defaults import (
+    DATABASE,
+    EARLIER_DATABASE,
+    SANDBOX_DATABASE,
+    SANDBOX_PIPELINE,
+)
 from harvest_source.errors import ConfigError
 from harvest_source.warehouse.target import Target, build_target
 
@@ -145,9 +150,26 @@ def test_objects_in_place_of_names_are_refused(given: Any, says: str) -> None:
 def test_a_file_that_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None:
     """The purpose is part of the message; a destination that is no file is not checked."""
     target = build_target("duckdb", tmp_path / "none.duckdb", "harvest", "harvest")
-    said = f"There is no warehouse {target.database} to export. Make it: harvest-source sync"
+    said = f"There is no warehouse {target.database} to export. Make it: "
+    said += target.build_command("sync")
     with pytest.raises(ConfigError, match=re.escape(said)):
         target.check_exists("to export")
     with pytest.raises(ConfigError, match=re.escape(said.replace(" to export", ""))):
         target.check_exists()
     build_target("postgres", None, "harvest", "harvest").check_exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        (Target(database=Path(DATABASE)), "sync"),
+        (Target(database=Path("a b.duckdb")), "sync --database 'a b.duckdb'"),
+        (Target(database=Path(DATABASE), dataset="main"), "sync --dataset main"),
+        (Target("postgres", pipeline="mine"), "sync --destination postgres --pipeline mine"),
+        (Target(database=Path(SANDBOX_DATABASE), pipeline=SANDBOX_PIPELINE), "sync --sandbox"),
+        (Target(database=Path(SANDBOX_DATABASE)), "sync --sandbox"),
+    ],
+)
+def test_a_command_names_what_is_not_the_default(target: Target, command: str) -> None:
+    """The next step of a message works as it is; the sandbox's pipeline is not the usual one."""
+    assert target.build_command("sync") == f"harvest-source {command}"
