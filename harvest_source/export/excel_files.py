@@ -17,6 +17,7 @@ from harvest_source.errors import ConfigError
 from harvest_source.export.fitting import DoesNotFitError
 from harvest_source.export.plain_texts import format_all_digits
 from harvest_source.formulas import BEGINNINGS
+from harvest_source.installation import build_extra_command
 
 MOST_ROWS: Final = 1_048_575
 """Maximum number of rows of a sheet, without the one for the column names."""
@@ -76,7 +77,7 @@ def write_excel(
         import xlsxwriter
         from xlsxwriter.exceptions import FileCreateError, FileSizeError
     except ImportError as error:
-        msg = "Excel files need the extra excel: pip install 'harvest-source[excel]'"
+        msg = f"Excel files need the extra excel. Install it: {build_extra_command('excel')}"
         raise ConfigError(msg) from error
     try:
         # The library's own temporary files would stay, with the rows, if the workbook fails.

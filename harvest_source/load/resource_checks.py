@@ -20,6 +20,7 @@ from harvest_source.dlt_internals import (
     has_received_rows,
 )
 from harvest_source.errors import ConfigError
+from harvest_source.installation import build_extra_command
 from harvest_source.load.file_format import check_format
 from harvest_source.load.hints import stored_columns
 from harvest_source.load.history import TableHistory
@@ -177,7 +178,7 @@ def _explain_destination(table: Any, warn: Callable[[str], None]) -> None:
         warn(
             f"Destination {where} cannot replace rows in plain files: {_APPENDED[0].lower()}"
             f'{_APPENDED[1:]} For tables that can: table_format="delta" (or "iceberg"), with '
-            "pip install 'harvest-source[delta]'; or write_disposition=\"replace\", which reads "
+            f'{build_extra_command("delta")}; or write_disposition="replace", which reads '
             "everything again in each run."
         )
     elif "delete-insert" not in strategies:

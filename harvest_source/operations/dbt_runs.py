@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.errors import ConfigError, DestinationError, describe_os_error, printable
+from harvest_source.installation import build_extra_command
 
 PACKAGE: Final = Path(__file__).parents[1] / "dbt"
 """The folder with the package's ``dbt_project.yml``."""
@@ -103,7 +104,7 @@ def check_installed(adapter: str) -> None:
     except PackageNotFoundError as error:
         msg = (
             f"Building the models needs dbt, and {error.name} is not installed. Install the "
-            "extra: pip install 'harvest-source[dbt]'"
+            f"extra: {build_extra_command('dbt')}"
         )
         raise ConfigError(msg) from error
 

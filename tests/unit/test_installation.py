@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 
+import harvest_source
 from harvest_source.installation import build_extra_command, build_install_command
 
 
@@ -21,3 +23,14 @@ def test_an_extra_is_installed_by_its_requirements() -> None:
     assert any(word.startswith("hypothesis") for word in words)
     assert "dlt[postgres]" in words
     assert not any(word.startswith("harvest-source[") for word in words)
+
+
+def test_no_message_names_this_package_to_pip() -> None:
+    """A message takes its command from ``build_extra_command``; a typed one would not work."""
+    sources = sorted(Path(harvest_source.__path__[0]).rglob("*.py"))
+    assert sources
+    assert not [
+        str(each)
+        for each in sources
+        if each.name != "installation.py" and "harvest-source[" in each.read_text(encoding="utf-8")
+    ]
