@@ -43,6 +43,8 @@ Row = Mapping[str, Any]
 
 _Figure: TypeAlias = tuple[Comparison, Callable[[], str] | None]
 """A comparison, and a question to Harvest whose answer is its excuse."""
+_Question: TypeAlias = Callable[["Invoice"], str]
+"""Asks Harvest about an invoice; the answer is an excuse, or empty."""
 
 _LINES: Final = ("invoices__line_items", "_dlt_root_id")
 _PAYMENTS: Final = ("invoice_payments", "invoice_id")
@@ -217,11 +219,13 @@ class InvoiceComparison:
             children=(("invoice_payments", invoice.id),),
         )
 
-    def _choose_question(self, invoice: Invoice, *, is_newer: bool) -> Callable[[Invoice], str]:
+    def _choose_question(self, invoice: Invoice, *, is_newer: bool) -> _Question | str:
         place = _PAYMENTS[0], self.table.session.account_id
         if awaits_children(self.workspace, place, invoice.id):
-            return lambda _: UNASKED
-        return _explain_order if is_newer else self._ask_payments
+            return UNASKED
+        if is_newer:
+            return "the invoice changed after its payments were read"
+        return self._ask_payments
 
     def _compare(
         self,
@@ -230,14 +234,15 @@ class InvoiceComparison:
         *,
         here: Decimal,
         there: Decimal,
-        ask: Callable[[Invoice], str],
+        ask: _Question | str,
         children: tuple[tuple[str, int], ...] = (),
     ) -> _Figure:
+        """Compare two figures; *ask* is the question why they differ, or the answer if known."""
         question: Callable[[], str] | None = None
         excuse = ""
         if EXACT.abs(EXACT.subtract(here, there)) > HALF_CENT:
-            excuse = self._find_excuse(invoice, check)
-            question = None if excuse else partial(ask, invoice)
+            excuse = self._find_excuse(invoice, check, ask)
+            question = None if excuse or isinstance(ask, str) else partial(ask, invoice)
         comparison = Comparison(
             account_id=self.table.session.account_id,
             table="invoices",
@@ -254,10 +259,12 @@ class InvoiceComparison:
         )
         return comparison, question
 
-    def _find_excuse(self, invoice: Invoice, check: str) -> str:
+    def _find_excuse(self, invoice: Invoice, check: str, ask: _Question | str) -> str:
         """Why figures may differ, if that is known; empty: Harvest must be asked."""
         if any(each.there["id"] == invoice.id for each in self.changed):
             return CHANGED
+        if isinstance(ask, str):
+            return ask  # Sends no request, so it does not count among those that may be sent.
         self._asked[check] += 1
         return "" if self._asked[check] <= _ASKED else "not investigated: too many differences"
 
@@ -286,8 +293,3 @@ class InvoiceComparison:
         if is_same and as_number(theirs.get("due_amount")) == due:
             return "Harvest itself has these payments and this amount due"
         return ""
-
-
-def _explain_order(_: Invoice) -> str:
-    """The excuse if an invoice was synced later than its payments."""
-    return "the invoice changed after its payments were read"
