@@ -20,6 +20,9 @@ from harvest_source.notices import Notice, NoticeKind
 T = TypeVar("T")
 
 _MAX_SKEW: Final = timedelta(minutes=5)
+_OTHERS: Final = (
+    "something else uses the allowance too, or a command that ended just before used it up"
+)
 
 
 class Sender:
@@ -116,17 +119,17 @@ class Sender:
         """
         sent = f"this run sent {recent.number} requests in the last {recent.seconds:.0f} s"
         if recent.is_within_allowance:
-            cause = f"although {sent}: something else uses the allowance too"
+            cause = f"although {sent}: {_OTHERS}"
         else:
             cause = (
                 f"although this run keeps below what it allows ({sent}): the network held some "
-                "back and delivered them together, or something else uses the allowance too"
+                f"back and delivered them together, or {_OTHERS}"
             )
         self._warn(
             NoticeKind.ALLOWANCE,
             f"Harvest answered that too many requests were made for this account, {cause}. This "
-            "run goes slower. A lower rate_limit under [sources.harvest] leaves more to others "
-            "permanently.",
+            "run goes slower. If other programs use the allowance all the time, a lower rate_limit "
+            "under [sources.harvest] leaves more to them.",
         )
 
     def _warn(self, kind: NoticeKind, text: str) -> None:

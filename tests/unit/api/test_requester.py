@@ -327,6 +327,7 @@ def test_another_program_is_blamed_only_if_there_must_be_one() -> None:
     """Few requests cannot exceed the allowance, however the network delivered them."""
     [warning] = warnings_of_429(20)
     assert "this run sent 21 requests in the last 31 s: something else uses" in warning
+    assert "or a command that ended just before used it up" in warning
 
 
 def test_a_429_possibly_due_to_bunching_names_both_causes() -> None:
