@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from harvest_source.errors import AuthError
 from harvest_source.operations.verify import verify
 from tests.support.lab import Lab
 from tests.support.labs import OpenLab
@@ -56,6 +57,16 @@ def test_no_staging_schema_is_left_after_a_run(lab: Lab) -> None:
         report = verify(database=lab.database, fix=True, max_deletes="100%", **options)  # type: ignore[arg-type]
     assert report.exit_code == 0
     assert schemas(lab) == ["harvest"]
+
+
+def test_a_refused_first_run_leaves_one_schema(open_lab: OpenLab) -> None:
+    """A wrong account id in the first run: its row is written into a new warehouse."""
+    lab = open_lab(entries=40)
+    with pytest.raises(AuthError):
+        lab.sync("clients", account=[999])
+    assert (len(lab.table("sync_runs")), schemas(lab)) == (1, ["harvest"])
+    assert lab.sync("clients").status == "ok"
+    assert (len(lab.table("sync_runs")), schemas(lab)) == (2, ["harvest"])
 
 
 def test_tables_that_dlt_did_not_create_are_kept(lab: Lab) -> None:
