@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -108,7 +109,10 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     _refuse_two_forms(context, options)
     answer = get_record(table, record_id, warehouse=open_runner(context, options, "get_record"))
     if not answer.rows:
-        msg = f"There is no record {record_id[:40]} in {table[:80]}. List some: harvest-source list"
+        msg = (
+            f"There is no record {record_id[:40]} in {table[:80]}. List some: harvest-source list "
+            f"{quote(table[:80])}"
+        )
         raise ConfigError(msg)
     if context.console.as_json or options["as_csv"]:
         return _show(context, answer, as_csv=options["as_csv"])

@@ -71,6 +71,7 @@ def test_a_record_is_shown_by_its_id(bare: Run, warehouse: Path) -> None:
     assert "Client 3" in bare("get", "clients", "3").out
     missing = bare("get", "clients", "99")
     assert (missing.code, "no record 99" in missing.err) == (2, True)
+    assert " ".join(missing.err.split()).endswith("List some: harvest-source list clients")
 
 
 @pytest.mark.parametrize("scope", [(), ("--scope", "finance")])
