@@ -45,6 +45,7 @@ from harvest_source.dlt_internals.extraction import (
 from harvest_source.dlt_internals.imports import avoid_sqlalchemy, defer_requests
 from harvest_source.dlt_internals.loaded_packages import prune_loaded_packages
 from harvest_source.dlt_internals.malformed import explain_malformed, find_unusable_runtime
+from harvest_source.dlt_internals.mysql_texts import use_long_texts, widen_dlt_texts
 from harvest_source.dlt_internals.names import normalize_name
 from harvest_source.dlt_internals.open_tables import (
     OpenTables,
@@ -202,5 +203,7 @@ __all__ = [
     "sql_client_of",
     "store_schema",
     "supports_merge",
+    "use_long_texts",
     "use_naming_duckdb",
+    "widen_dlt_texts",
 ]

@@ -21,6 +21,7 @@ from dlt.common.runtime import signals
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.load.exceptions import LoadClientJobException
 
+from harvest_source.dlt_internals.mysql_texts import use_long_texts
 from harvest_source.dlt_internals.open_tables import OpenTables
 from harvest_source.errors import find_cause
 from harvest_source.termination import build_interrupt
@@ -70,8 +71,8 @@ def find_destination(name: str) -> Any | None:
 
     ``filesystem``, under whichever name, becomes our :class:`OpenTables`, and ``sqlalchemy`` our
     :class:`PrivateSqlite`. Statements for PostgreSQL are limited to 4 MB: dlt's have up to 32 MB,
-    each held in memory three times. Without ``from_reference``: pass the name to ``dlt.pipeline``
-    and catch its error.
+    each held in memory three times. Texts in MySQL and MariaDB are long. Without
+    ``from_reference``: pass the name to ``dlt.pipeline`` and catch its error.
     """
     try:
         found: Any = Destination.from_reference(name)
@@ -84,6 +85,7 @@ def find_destination(name: str) -> Any | None:
         # Imported here: its class needs all of dlt's destinations, which DuckDB's commands skip.
         from harvest_source.dlt_internals.sqlite_client import PrivateSqlite
 
+        use_long_texts(found)
         own = PrivateSqlite()
     elif type(found) is dlt.destinations.filesystem and not found.is_hf:
         own = OpenTables()

@@ -11,7 +11,12 @@ from dlt.sources import DltResource
 
 from harvest_source.auth.sessions import Sessions
 from harvest_source.config.spec import HarvestCredentials
-from harvest_source.dlt_internals import find_active_pipeline, log_warning, use_naming_duckdb
+from harvest_source.dlt_internals import (
+    find_active_pipeline,
+    log_warning,
+    use_long_texts,
+    use_naming_duckdb,
+)
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.hints import disable_type_detection
@@ -97,6 +102,7 @@ def harvest(
     extraction = Extraction(Sessions(settings.connection), settings.options, run_log)
     if (pipeline := find_active_pipeline()) is not None:
         use_naming_duckdb(pipeline)
+        use_long_texts(pipeline.destination)
     disable_type_detection()
     histories = build_histories(
         ENDPOINTS, settings.options.history, settings.options.exclude, settings.table_format

@@ -81,6 +81,12 @@ def add_primary_key(names: Names, table: str, columns: Sequence[str]) -> str:
     return f"ALTER TABLE {names.table(table)} ADD PRIMARY KEY ({_list(names, columns)})"
 
 
+def widen_mysql_text(names: Names, table: str, column: str, *, is_nullable: bool) -> str:
+    """Let a text column of MySQL or MariaDB hold more than 64 kB."""
+    null = "NULL" if is_nullable else "NOT NULL"
+    return f"ALTER TABLE {names.table(table)} MODIFY {names.column(column)} LONGTEXT {null}"
+
+
 def try_view(schema: str, view: str) -> str:
     """A query that returns no row, and fails in DuckDB if the view does not work."""
     return f"SELECT * FROM {quote(schema, view)} LIMIT 0"  # noqa: S608 - quoted names

@@ -20,6 +20,7 @@ from harvest_source.dlt_internals import (
     read_state,
     read_stored_version,
     restore_schema,
+    widen_dlt_texts,
 )
 from harvest_source.load.state import SOURCE
 from harvest_source.warehouse.own_repair import mend_dlt_tables
@@ -107,6 +108,7 @@ def _read_destination(folder: PipelineFolder, target: Target) -> Found:
     """Read what the destination holds; create our own tables again if they are missing."""
     pipeline = folder.pipeline
     with pipeline.destination_client() as client:
+        widen_dlt_texts(client)
         has_loaded = pipeline.default_schema_name is not None
         schema = read_schema(pipeline) if has_loaded else client.schema
         if has_loaded:

@@ -94,6 +94,38 @@ def test_a_first_load_whose_schema_has_no_tables_is_completed(lab: DestinationLa
 
 
 @pytest.mark.rare
+@pytest.mark.parametrize("lab", ["mariadb"], indirect=True)
+def test_mariadb_holds_every_table(lab: DestinationLab) -> None:
+    """The schema of all tables is longer than the ``TEXT`` that an earlier version created."""
+    assert lab.sync("time_entries").status == "ok"
+    with lab.reader() as pipeline, pipeline.sql_client() as client:
+        client.execute_sql("ALTER TABLE harvest._dlt_version MODIFY `schema` TEXT NOT NULL")
+    for _ in range(2):
+        lab.rest()
+        report = lab.sync()
+        assert (report.status, report.run_log.warnings) == ("ok", []), report.as_dict()
+    for table in ("time_entries", "invoices", "clients"):
+        assert len(lab.table(table)) == len(lab.server.rows(table))
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("lab", ["mariadb"], indirect=True)
+def test_plain_dlt_loads_every_table_into_mariadb(lab: DestinationLab) -> None:
+    """Texts may be longer than a ``TEXT`` there, too."""
+    entry = lab.server.rows("time_entries")[0]
+    lab.server.edit("time_entries", entry["id"], notes="n" * 70_000)
+    with lab.working():
+        pipeline = dlt.pipeline(
+            "harvest",
+            destination=lab.server_kind.destination,
+            dataset_name="harvest",
+            pipelines_dir=str(lab.folder / "plain"),
+        )
+        pipeline.run(harvest(account_id=[lab.server.account_id], **lab.settings))
+    assert max(len(row["notes"] or "") for row in lab.table("time_entries")) == 70_000
+
+
+@pytest.mark.rare
 @pytest.mark.parametrize("lab", ["postgres"], indirect=True)
 def test_a_report_finds_a_dataset_that_dlt_names_otherwise(lab: DestinationLab) -> None:
     """The error names the models' schema, and a command for this destination and dataset."""
