@@ -46,10 +46,10 @@ def is_locked(error: BaseException) -> bool:
 
 
 def is_damaged(error: BaseException) -> bool:
-    """Whether the file, or the log beside it, cannot be read because it is corrupt."""
+    """Whether the file cannot be read, or the log beside it cannot be written into the file."""
     text = str(error)
-    return isinstance(error, duckdb.Error) and (
-        text.startswith(_WAL_DAMAGED) or any(words in text for words in _DAMAGED)
+    return isinstance(error, duckdb.Error) and any(
+        words in text for words in (_WAL_DAMAGED, *_DAMAGED)
     )
 
 
@@ -99,13 +99,15 @@ def explain_error(
 
 def explain_damage(path: Path, error: BaseException, *, kept: str) -> str:
     """Explain what to do about an error for which :func:`is_damaged` is true."""
-    text = printable(error, limit=160).rstrip(".")
-    if text.startswith(_WAL_DAMAGED):
+    text = printable(error, limit=240).rstrip(".")
+    if _WAL_DAMAGED in text:
         log = shlex.quote(f"{path}.wal")
         return (
-            f"The log of {path}, which has the newest writes, is damaged: {text}. {kept} Without "
-            "the log, the warehouse lacks those writes, and the next sync reads the missing rows "
-            f"again: mv {log} {log}.damaged"
+            f"The log of {path}, which has the newest writes, is damaged, or belongs to another "
+            f"file that was here before, such as before a backup was restored: {text}. {kept} "
+            "Without the log, the warehouse lacks those writes, and only what they recorded in "
+            "deleted_records and history is lost: the next sync reads the missing rows again: "
+            f"mv {log} {log}.damaged"
         )
     place = shlex.quote(str(path))
     return (

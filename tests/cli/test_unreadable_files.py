@@ -65,6 +65,17 @@ def have_a_damaged_log(path: Path) -> None:
     log.write_bytes(written)
 
 
+def have_an_older_log(path: Path) -> None:
+    """Leave a log that was already written into the file, as a restored log would be."""
+    log = path.with_name(f"{path.name}.wal")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE harvest.more AS SELECT range AS id FROM range(10)")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DELETE FROM harvest.more WHERE id = 1")
+        content = log.read_bytes()
+    log.write_bytes(content)
+
+
 def have_a_folder_as_log(path: Path) -> None:
     path.with_name(f"{path.name}.wal").mkdir()
 
@@ -79,6 +90,10 @@ FAULTS: Final[dict[str, tuple[Damage, tuple[str, ...]]]] = {
         (f"{NAME}.wal is a folder", f"mv {NAME}.wal {NAME}.wal.folder"),
     ),
     "log": (have_a_damaged_log, ("is damaged", f"mv {NAME}.wal {NAME}.wal.damaged")),
+    "older log": (
+        have_an_older_log,
+        ("before a backup was restored", f"mv {NAME}.wal {NAME}.wal.damaged"),
+    ),
 }
 
 

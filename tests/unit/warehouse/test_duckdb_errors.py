@@ -83,6 +83,11 @@ def test_a_file_from_an_older_duckdb_is_reported_as_such(tmp_path: Path) -> None
         "Corrupt database file: computed checksum 1 does not match stored checksum 2 in block 7",
         'IO Error: Could not read enough bytes from file "/w/a.duckdb": attempted to read 3288',
         'Failure while replaying WAL file "/w/a.duckdb.wal": Corrupt WAL file',
+        # A log beside another file, in DuckDB 2 and before.
+        'IO Error: Failure while replaying WAL file "/w/a.duckdb.wal": This WAL was created for '
+        "this database file, but the WAL checkpoint iteration does not match the database file.",
+        'TransactionContext Error: Failure while replaying WAL file "/w/a.duckdb.wal": Conflict on '
+        "tuple deletion!",
     ],
 )
 def test_damage_found_while_reading_has_a_remedy(text: str) -> None:
