@@ -28,7 +28,6 @@ from harvest_source.operations.loading import load_tables
 from harvest_source.operations.row_removal import RowRemoval, finish_pending_removals
 from harvest_source.operations.run_end import finish, write_log, write_run
 from harvest_source.operations.run_report import SyncReport
-from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.unseen import without_moved_rows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
@@ -165,7 +164,7 @@ class SyncSteps:
         if self.restored.exception():
             return  # The refused sign-in is reported; the warehouse can wait for the next run.
         write_run(self.workspace, report)
-        drop_staging(self.workspace)  # In a new warehouse, dlt has made it for the row.
+        self.workspace.drop_staging()  # In a new warehouse, dlt has made it for the row.
 
     def _write_comments(self) -> None:
         """Write comments and keys; a warehouse that refuses them is complete without them."""
