@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,20 @@ def read_stored_version(pipeline: dlt.Pipeline, client: JobClient) -> StateVersi
     if stored is None:
         return NO_STATE
     return StateVersion(stored["_version_hash"], read_state_number(stored))
+
+
+def read_other_state(client: JobClient, pipeline: str) -> Mapping[str, Any]:
+    """
+    The state that a *pipeline* of another name has in the destination; empty if it has none.
+
+    Without ``decompress_state``: take nothing over, and read all tables as if they were new.
+    """
+    if not isinstance(client, WithStateSync):
+        return {}
+    try:
+        return _read_stored_state(pipeline, client) or {}
+    except DestinationUndefinedEntity:
+        return {}
 
 
 def find_last_pipeline(client: JobClient, schema: str) -> str | None:

@@ -41,6 +41,8 @@ class Cursor:
     """When the last read with the wide overlap began."""
     managed: str = ""
     """``Session.managed_scope`` of that token: a manager who is given more sees more rows."""
+    taken_over: bool = False
+    """Whether another pipeline read the rows: a token that sees no less reads all of them again."""
 
     def dump(self) -> dict[str, Any]:
         """As stored in dlt's state."""
@@ -50,6 +52,7 @@ class Cursor:
             "visibility": self.visibility,
             "wide_at": self.wide_at.isoformat(),
             **({"managed": self.managed} if self.managed else {}),
+            **({"taken_over": True} if self.taken_over else {}),
         }
 
 
@@ -64,6 +67,7 @@ def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
             visibility=str(stored["visibility"]),
             wide_at=parse_instant(stored["wide_at"]),
             managed=str(stored.get("managed", "")),
+            taken_over=stored.get("taken_over") is True,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None  # History is read again, which loses nothing. A guessed cursor might.
@@ -115,9 +119,9 @@ def plan_read(
     Decide what to read of a table.
 
     That is all history from *start_date* on if there is no cursor, if the cursor lies in the
-    future, or if this token may see rows that the previous token did not: those have old
-    timestamps. A lower role does not read history again: rates that it may not see arrive as null
-    and would overwrite known values.
+    future, if another pipeline moved it, or if this token may see rows that the previous token did
+    not: those have old timestamps. A lower role does not read history again: rates that it may not
+    see arrive as null and would overwrite known values.
 
     Otherwise it is the rows changed since the cursor minus the overlap, whatever their date: a row
     whose date moved to before *start_date* must not keep its old values. If *start_date* was moved
@@ -148,7 +152,13 @@ def plan_whole_read(cursor: Cursor | None, start_date: date | None, managed: str
 
 
 def _sees_more(cursor: Cursor, visibility: str, managed: str) -> bool:
-    """Whether this token may see rows that the token which moved *cursor* did not."""
+    """
+    Whether this token may see rows that the token which moved *cursor* did not.
+
+    Also if that was another pipeline's token and sees no more: what it did is not known.
+    """
+    if cursor.taken_over and covers(visibility, cursor.visibility):
+        return True
     if not covers(cursor.visibility, visibility):
         return True
     manages_others = bool(managed) and managed != cursor.managed
@@ -188,6 +198,12 @@ def move_cursor(
     ):
         return
     state["cursor"] = read_plan.next_cursor(began, visibility, cursor).dump()
+
+
+def take_over_cursor(state: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Store the cursor in the *other* pipeline's state of a table, if it has one, marked."""
+    if cursor := load_cursor(other.get("cursor")):
+        state["cursor"] = replace(cursor, taken_over=True).dump()
 
 
 def _missing(covered_from: date | None, start_date: date | None) -> DateWindow | None:

@@ -24,6 +24,7 @@ from harvest_source.dlt_internals import (
 from harvest_source.errors import ConfigError
 from harvest_source.extract.removals import rename_removal_columns
 from harvest_source.extract.stored import load_object
+from harvest_source.extract.taken_over import keep_evidence
 
 SOURCE: Final = "harvest"
 """Name and configuration section of the dlt source."""
@@ -72,6 +73,21 @@ def change_account(state: dict[str, Any], table: str, account_id: int) -> dict[s
     """The state of one account in our *state*, created if missing; to be changed in place."""
     accounts = _repair(_repair(_repair(state, _TABLES), table), _ACCOUNTS)
     return _repair(accounts, str(account_id))
+
+
+def take_over_state(state: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """
+    Replace our *state* by what the state of the *other* pipeline proves about the rows.
+
+    Args:
+        state: Changed in place.
+        other: The :func:`source_state` of the pipeline to which the warehouse belonged.
+    """
+    state.clear()
+    for table in load_object(other.get(_TABLES)):
+        for account_id, each in stored_accounts(other, table).items():
+            if kept := keep_evidence(each):
+                change_account(state, table, int(account_id)).update(kept)
 
 
 def forget_tables(state: Mapping[str, Any], tables: Iterable[str]) -> None:

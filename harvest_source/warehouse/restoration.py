@@ -17,12 +17,13 @@ from harvest_source.dlt_internals import (
     find_last_pipeline,
     iter_incomplete_tables,
     name_dlt_tables,
+    read_other_state,
     read_state,
     read_stored_version,
     restore_schema,
     widen_dlt_texts,
 )
-from harvest_source.load.state import SOURCE
+from harvest_source.load.state import SOURCE, source_state, take_over_state
 from harvest_source.warehouse.own_repair import mend_dlt_tables
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.repair import (
@@ -149,13 +150,16 @@ def _take_over(folder: PipelineFolder, target: Target, owner: str | None) -> lis
     """
     Forget this pipeline's cursors, which are out of date, if the warehouse belongs to another.
 
-    With the next load that stores a state, the warehouse belongs to this pipeline.
+    What that one's state proves about its rows replaces them. With the load of this state, or the
+    next one that stores a state, the warehouse belongs to this pipeline.
     """
     if owner in (None, target.pipeline):
         return []
     if folder.pipeline.default_schema_name is not None:
-        folder.write_state(lambda state: state.clear())
+        with folder.pipeline.destination_client() as client:
+            other = source_state(read_other_state(client, owner))
+        folder.write_state(lambda state: take_over_state(state, other))
     return [
         f"{target} belonged to pipeline {owner}, and was taken over by {target.pipeline}. Every "
-        "table is read again from the beginning."
+        "table is read again from the beginning, unless this token sees less than the one before."
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from harvest_source.sandbox import Request
 from harvest_source.schema.own_tables import DELETED_RECORDS
 from harvest_source.warehouse.target import build_target
 from harvest_source.warehouse.warehouse import Warehouse
-from tests.support.lab import HOUR, Lab
+from tests.support.lab import DAY, HOUR, Lab
 from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
@@ -270,6 +271,46 @@ def test_another_pipeline_is_refused_until_it_takes_over(open_lab: OpenLab) -> N
     lab.rest()
     assert lab.sync("clients", take_over=True).tables["clients"].rows > 1
     assert_equal(lab, "clients")
+
+
+def test_a_lower_role_that_takes_over_loses_no_values(open_lab: OpenLab) -> None:
+    """Rates that a manager may not see are kept, and an administrator then reads all again."""
+    lab = open_lab.loaded("users", "user_assignments")
+    assignments = lab.ids("user_assignments")
+    lab.rest(3 * DAY)
+    lab.server.set_role(lab.token, "manager")
+    # The row of the token's owner changes with its role, and the overlap of a day is read again.
+    recent = (lab.shared.now() - timedelta(days=5)).isoformat()
+    same = [row["id"] for row in lab.server.rows("users") if row["updated_at"] < recent]
+    rates = (
+        "SELECT id, cost_rate, default_hourly_rate FROM users "
+        f"WHERE id IN ({', '.join(map(str, same))}) ORDER BY id"
+    )
+    before = lab.sql(rates)
+    assert any(row["cost_rate"] is not None for row in before)
+    taken = lab.sync("users", "user_assignments", pipeline="nightly", take_over=True)
+    assert taken.status == "ok"
+    assert "sees less than the one that loaded it before" in " ".join(taken.run_log.warnings)
+    assert lab.sql(rates) == before
+    assert lab.ids("user_assignments") == assignments
+    lab.server.set_role(lab.token, "administrator")
+    lab.rest()
+    report = lab.sync("users", pipeline="nightly")
+    assert report.tables["users"].rows == len(lab.server.rows("users"))
+    assert_equal(lab, "users")
+
+
+def test_a_payment_that_was_deleted_before_a_take_over_is_removed(open_lab: OpenLab) -> None:
+    """Its invoice shows no payment any more, but the warehouse may hold one: it is asked."""
+    lab = open_lab.loaded("invoices", "invoice_payments", invoices=20)
+    paid = [row["invoice_id"] for row in lab.server.rows("invoice_payments")]
+    gone = next(r for r in lab.server.rows("invoice_payments") if paid.count(r["invoice_id"]) == 1)
+    lab.server.delete("invoice_payments", gone["id"], force=True)
+    assert gone["id"] in lab.ids("invoice_payments")
+    lab.rest()
+    report = lab.sync("invoices", "invoice_payments", pipeline="nightly", take_over=True)
+    assert report.status == "ok"
+    assert gone["id"] not in lab.ids("invoice_payments")
 
 
 def edit_all(lab: Lab, bonus: object) -> None:
