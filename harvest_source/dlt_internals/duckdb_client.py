@@ -14,12 +14,7 @@ from dlt.common.schema.utils import get_root_table, has_table_seen_data
 from harvest_source.dlt_internals.direct_copy import build_copy_job
 from harvest_source.dlt_internals.names import normalize_name
 from harvest_source.dlt_internals.private_files import create_duckdb_file, create_duckdb_log
-
-_READS: Final = ("SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "EXPLAIN")
-"""
-How statements begin that write nothing: a log that is created for them would stay, empty, beside
-the file. A ``WITH`` that writes runs in a transaction.
-"""
+from harvest_source.sql.maintenance import READS
 
 _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
 
@@ -181,8 +176,12 @@ def _build_sql_client() -> Any:
             return super().begin_transaction()
 
         def execute_query(self, query: Any, *given: Any, **named: Any) -> Any:
-            """Create the log before a statement that writes, which may be in no transaction."""
-            if not str(query).lstrip().upper().startswith(_READS):
+            """
+            Create the log before a statement that writes, which may be in no transaction.
+
+            A log that is created for a statement that reads would stay, empty, beside the file.
+            """
+            if not str(query).lstrip().upper().startswith(READS):
                 self._create_log()
             return super().execute_query(query, *given, **named)
 

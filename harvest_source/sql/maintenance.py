@@ -47,6 +47,9 @@ DUCKDB_IN_UTC: Final = "SET TimeZone = 'UTC'"
 
 _MAIN: Final = "main"
 
+READS: Final = ("SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "EXPLAIN")
+"""How statements begin that write nothing. A ``WITH`` that writes runs in a transaction."""
+
 
 def rename_column(names: Names, table: str, name: str, to: str) -> str:
     """Rename a column; its values, grants and comments are kept."""

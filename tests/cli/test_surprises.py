@@ -143,7 +143,7 @@ def test_a_closed_pipe_is_not_reported_as_a_bug(folder: Path) -> None:
 
 def test_a_terminal_gets_a_progress_bar(start: Start, folder: Path) -> None:
     """On a terminal stderr shows phase, requests and rows; stdout is unchanged."""
-    server = start(entries=2500, latency_ms=20)
+    server = start(entries=2500, latency_ms=400)
     ours, theirs = os.openpty()
     settings = build_settings(server) | {"TERM": "xterm"}
     command = ("sync", "--table", "time_entries")

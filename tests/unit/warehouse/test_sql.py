@@ -38,6 +38,7 @@ RUNNERS = frozenset(
         "warehouse.sql",
         "dlt_internals.direct_copy",
         "dlt_internals.duckdb_client",  # Passes on dlt's own, after it has created the log.
+        "dlt_internals.mysql_texts",
         "dlt_internals.staging",
         "dlt_internals.state",
         "dlt_internals.stored_schemas",
@@ -51,7 +52,7 @@ RUNNERS = frozenset(
     ids=lambda source: source.module,
 )
 def test_no_other_module_runs_statements(source: Source) -> None:
-    """One module runs statements on our tables, and five run those of dlt's own work."""
+    """One module runs statements on our tables, and six run those of dlt's own work."""
     methods = {node.attr for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
     assert not methods & {"execute_sql", "execute_query", "make_qualified_table_name"}
 
