@@ -4,5 +4,6 @@ import dlt
 from harvest import harvest
 
 if __name__ == "__main__":
-    pipeline = dlt.pipeline("harvest", destination="duckdb", dataset_name="harvest_data")
+    # Not "harvest": dlt would load into the warehouse of harvest-source sync on the same machine.
+    pipeline = dlt.pipeline("harvest_plain", destination="duckdb", dataset_name="harvest_data")
     print(pipeline.run(harvest()))

@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from harvest_source.defaults import DATABASE
+from harvest_source.defaults import DATABASE, PIPELINE, SANDBOX_PIPELINE
 from tests.docs.blocks import iter_blocks
 from tests.docs.commands import check_ours
 from tests.docs.generate import fill_outputs
@@ -199,3 +199,15 @@ def count(database: Path, table: str) -> int:
     with duckdb.connect(str(database), read_only=True) as connection:
         found = connection.execute(f"SELECT COUNT(*) FROM harvest.{table}").fetchone()
     return int(found[0]) if found else 0
+
+
+def test_the_pipeline_of_dlt_init_has_a_name_of_its_own() -> None:
+    """
+    dlt keeps a pipeline's folder and DuckDB file by its name, for all folders of a machine.
+
+    With the name of the command's pipeline, it loads into the file of the last sync, in another
+    folder.
+    """
+    text = (REPOSITORY / "sources" / "harvest_pipeline.py").read_text()
+    (name,) = re.findall(r'dlt\.pipeline\("(\w+)"', text)
+    assert name not in (PIPELINE, SANDBOX_PIPELINE)

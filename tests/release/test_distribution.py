@@ -176,7 +176,7 @@ with Sandbox(entries=50, limit=False).start() as server:
     os.environ["SOURCES__HARVEST__API_URL"] = server.api_url
     os.environ["SOURCES__HARVEST__ID_URL"] = server.id_url
     runpy.run_path("harvest_pipeline.py", run_name="__main__")
-with duckdb.connect("harvest.duckdb") as connection:
+with duckdb.connect("harvest_plain.duckdb") as connection:
     print(connection.execute("SELECT COUNT(*) FROM harvest_data.time_entries").fetchall())
 """
     done = subprocess.run(
