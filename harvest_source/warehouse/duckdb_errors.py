@@ -33,7 +33,13 @@ _STORAGE_VERSION: Final = re.compile(
 _MAGIC: Final = (8, b"DUCK")
 """Offset and content of the bytes by which DuckDB recognizes its files."""
 _OPEN_HERE: Final = "same database file with a different configuration"
-_WAL_DAMAGED: Final = "Failure while replaying WAL file"
+_WAL_DAMAGED: Final = (
+    "Failure while replaying",
+    "This WAL was created for",
+    "WAL does not match database file",
+    "Corrupt WAL file",
+)
+"""What DuckDB says of a damaged log, or another file's; the first precedes only some of these."""
 _DAMAGED: Final = ("Corrupt database file", "Could not read enough bytes from file")
 """A block whose checksum is wrong, and a file that is too short."""
 _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")
@@ -49,7 +55,7 @@ def is_damaged(error: BaseException) -> bool:
     """Whether the file cannot be read, or the log beside it cannot be written into the file."""
     text = str(error)
     return isinstance(error, duckdb.Error) and any(
-        words in text for words in (_WAL_DAMAGED, *_DAMAGED)
+        words in text for words in (*_WAL_DAMAGED, *_DAMAGED)
     )
 
 
@@ -100,7 +106,7 @@ def explain_error(
 def explain_damage(path: Path, error: BaseException, *, kept: str) -> str:
     """Explain what to do about an error for which :func:`is_damaged` is true."""
     text = printable(error, limit=240).rstrip(".")
-    if _WAL_DAMAGED in text:
+    if any(words in text for words in _WAL_DAMAGED):
         log = shlex.quote(f"{path}.wal")
         return (
             f"The log of {path}, which has the newest writes, is damaged, or belongs to another "

@@ -86,6 +86,8 @@ def test_a_file_from_an_older_duckdb_is_reported_as_such(tmp_path: Path) -> None
         # A log beside another file, in DuckDB 2 and before.
         'IO Error: Failure while replaying WAL file "/w/a.duckdb.wal": This WAL was created for '
         "this database file, but the WAL checkpoint iteration does not match the database file.",
+        "IO Error: This WAL was created for this database file, but the WAL checkpoint iteration "
+        "does not match the database file.",
         'TransactionContext Error: Failure while replaying WAL file "/w/a.duckdb.wal": Conflict on '
         "tuple deletion!",
     ],
