@@ -7,6 +7,8 @@ not in the reference: recordings or other clients have it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from harvest_source.schema.columns import (
     Type,
     bigint,
@@ -651,9 +653,7 @@ REPORT_EXPENSES_TEAM = record(
     text("currency", "ISO code; one row per subject AND currency"),
 )
 
-REPORT_TIME_CLIENTS = record(
-    bigint("client_id", "Client", of="clients"),
-    text("client_name", "Client name"),
+_TIME_SUMS: Final = (
     decimal("total_hours", "Sum of ROUNDED hours"),
     decimal("billable_hours", "Billable rounded hours"),
     text(
@@ -664,6 +664,17 @@ REPORT_TIME_CLIENTS = record(
         "billable_amount",
         "Money, without that of fixed-fee projects; null where the role may not see it",
     ),
+)
+
+_SCHEDULED_HOURS: Final = decimal(
+    "scheduled_hours",
+    "Forecast hours; null, because no sync asks for them (include_forecast); undocumented",
+)
+
+REPORT_TIME_CLIENTS = record(
+    bigint("client_id", "Client", of="clients"),
+    text("client_name", "Client name"),
+    *_TIME_SUMS,
 )
 
 REPORT_TIME_PROJECTS = record(
@@ -671,35 +682,14 @@ REPORT_TIME_PROJECTS = record(
     text("project_name", "DISPLAY name with a '[CODE] ' prefix when the project has a code"),
     bigint("client_id", "Client", of="clients"),
     text("client_name", "Client name"),
-    decimal("total_hours", "Sum of ROUNDED hours"),
-    decimal("billable_hours", "Billable rounded hours"),
-    text(
-        "currency",
-        "ISO code; one row per subject AND currency; an empty text where the role may not see it",
-    ),
-    money(
-        "billable_amount",
-        "Money, without that of fixed-fee projects; null where the role may not see it",
-    ),
-    decimal(
-        "scheduled_hours",
-        "Forecast hours; null, because no sync asks for them (include_forecast); undocumented",
-    ),
+    *_TIME_SUMS,
+    _SCHEDULED_HOURS,
 )
 
 REPORT_TIME_TASKS = record(
     bigint("task_id", "Task", of="tasks"),
     text("task_name", "Name"),
-    decimal("total_hours", "Sum of ROUNDED hours"),
-    decimal("billable_hours", "Billable rounded hours"),
-    text(
-        "currency",
-        "ISO code; one row per subject AND currency; an empty text where the role may not see it",
-    ),
-    money(
-        "billable_amount",
-        "Money, without that of fixed-fee projects; null where the role may not see it",
-    ),
+    *_TIME_SUMS,
 )
 
 REPORT_TIME_TEAM = record(
@@ -708,20 +698,8 @@ REPORT_TIME_TEAM = record(
     flag("is_contractor", "Contractor"),
     seconds("weekly_capacity", "SECONDS"),
     text("avatar_url", "Image"),
-    decimal("total_hours", "Sum of ROUNDED hours"),
-    decimal("billable_hours", "Billable rounded hours"),
-    text(
-        "currency",
-        "ISO code; one row per subject AND currency; an empty text where the role may not see it",
-    ),
-    money(
-        "billable_amount",
-        "Money, without that of fixed-fee projects; null where the role may not see it",
-    ),
-    decimal(
-        "scheduled_hours",
-        "Forecast hours; null, because no sync asks for them (include_forecast); undocumented",
-    ),
+    *_TIME_SUMS,
+    _SCHEDULED_HOURS,
 )
 
 REPORT_UNINVOICED = record(
