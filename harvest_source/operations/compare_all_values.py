@@ -31,7 +31,14 @@ from harvest_source.operations.compare_values import (
     list_compared_columns,
 )
 from harvest_source.operations.comparisons import ALL, UNDATED_IN_LONG_TABLE, Comparison
-from harvest_source.operations.row_differences import DAY, ID, RowDifferences, find_differences
+from harvest_source.operations.row_differences import (
+    DAY,
+    ID,
+    RowDifferences,
+    count_set,
+    find_differences,
+    leave_out,
+)
 from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.arrow_reads import build_keys, select_digests
 from harvest_source.warehouse.page_digests import PageDigests
@@ -51,19 +58,18 @@ _BATCH: Final = 500
 
 _SURE: Final = "sure"
 _SILENT: Final = "silent"
-_IS_HERE: Final = "is_here"
-_IS_VOLATILE: Final = "is_volatile"
+_IS_COMPARED: Final = "is_compared"
 
 _VERDICTS: Final = pa.schema(
     [
         (ID, pa.int64()),
         (DAY, pa.date32()),
-        *((each, pa.bool_()) for each in (_IS_HERE, _SURE, _SILENT, _IS_VOLATILE)),
+        *((each, pa.bool_()) for each in (_IS_COMPARED, _SURE, _SILENT)),
     ]
 )
 """
-A row of Harvest's list: whether the warehouse has it, with an equal digest of its columns, and of
-those that Harvest changes silently; and whether the row changes by itself.
+A row of Harvest's list: whether the warehouse has it and it does not change by itself; and whether
+the digests of its columns, and of those that Harvest changes silently, are equal.
 """
 
 
@@ -113,7 +119,7 @@ class _Listed:
 
     def unite_verdicts(self, moved: pa.Array) -> pa.Table:
         """Each row once, without those that *moved*: only these come in several versions."""
-        rows = _leave_out(pa.concat_tables(self.verdicts), moved)
+        rows = leave_out(pa.concat_tables(self.verdicts), moved)
         names = [each for each in rows.column_names if each != ID]
         once = rows.group_by(ID, use_threads=False).aggregate([(each, "min") for each in names])
         return once.select([ID, *(f"{each}_min" for each in names)]).rename_columns([ID, *names])
@@ -121,7 +127,7 @@ class _Listed:
     def iter_differing(self, moved: pa.Array) -> Iterator[pa.Table]:
         """The rows whose digests differ, each once, without those that *moved*."""
         for rows in self.differing:
-            left = _leave_out(rows, moved)
+            left = leave_out(rows, moved)
             moved = pa.concat_arrays([moved, *left.column(ID).chunks])
             for at in range(0, left.num_rows, _BATCH):
                 yield left.slice(at, _BATCH)
@@ -192,12 +198,13 @@ class AllValuesComparison:
         slices = [Slice(each) for each in windows or [self._table.pair.root]]
         stored = self._select(slices)
         listed = self._read(slices, stored)
-        found = self._judge(stored, listed)
-        if not found.ids.is_equal or found.differing or found.others or found.silent:
+        found, wrong = self._judge(stored, listed)
+        if not found.ids.is_equal or found.silent or wrong.num_rows:
             # The list may have taken minutes: rows that changed meanwhile do not differ.
             later = find_changed_rows(self._workspace, self._table, ())
             self._moved = pa.concat_arrays([self._moved, _find_ids(later)])
-            found = self._judge(stored, listed)
+            found, wrong = self._judge(stored, listed)
+        self._check(wrong, listed, found)
         return found
 
     def _select(self, slices: Sequence[Slice]) -> pa.Table:
@@ -254,27 +261,28 @@ class AllValuesComparison:
         ]
         keys = build_keys(rows, self._table.endpoint.window)
         is_volatile = find_volatile(rows, self._table.endpoint)
-        columns = [*keys.columns, pc.is_valid(place), *equal, is_volatile]
-        return pa.table(columns, schema=_VERDICTS)
+        is_compared = pc.and_not(pc.is_valid(place), is_volatile)
+        return pa.table([*keys.columns, is_compared, *equal], schema=_VERDICTS)
 
-    def _judge(self, stored: pa.Table, listed: _Listed) -> _Found:
-        """What differs, without the rows that moved."""
+    def _judge(self, stored: pa.Table, listed: _Listed) -> tuple[_Found, pa.Table]:
+        """
+        What differs according to the digests, without the rows that moved.
+
+        Returns:
+            What was found, and the rows to compare value by value.
+        """
         keys = pa.concat_tables(listed.verdicts).select([ID, DAY])
         found = _Found(gaps=listed.find_gaps())
         found.ids = find_differences(stored.select([ID, DAY]), keys, self._moved)
         rows = listed.unite_verdicts(self._moved)
-        rows = rows.filter(pc.and_not(rows.column(_IS_HERE), rows.column(_IS_VOLATILE)))
+        rows = rows.filter(rows.column(_IS_COMPARED))
         sure, silent = rows.column(_SURE), rows.column(_SILENT)
-        found.equal = _count(pc.and_(sure, silent))
+        found.equal = count_set(pc.and_(sure, silent))
         found.silent = rows.filter(pc.and_not(sure, silent)).column(DAY).to_pylist()
-        checked = self._check(listed, found)
-        others = rows.filter(pc.invert(sure))
-        is_checked = pc.is_in(others.column(ID), value_set=pa.array(checked, pa.int64()))
-        found.others = others.filter(pc.invert(is_checked)).column(DAY).to_pylist()
-        return found
+        return found, rows.filter(pc.invert(sure))
 
-    def _check(self, listed: _Listed, found: _Found) -> list[int]:
-        """Compare rows value by value whose digests differ; return their ids."""
+    def _check(self, wrong: pa.Table, listed: _Listed, found: _Found) -> None:
+        """Compare the rows that are *wrong* by their digests value by value, as far as kept."""
         day, checked = self._table.endpoint.window, list[int]()
         with self._workspace.warehouse.sql() as sql:
             is_exact = sql.dialect.is_typed
@@ -286,22 +294,13 @@ class AllValuesComparison:
             found.differing |= values.differing
             found.days |= find_days(values.differing, (here, there), day)
             checked += there
-        return checked
+        found.others = leave_out(wrong, pa.array(checked, pa.int64())).column(DAY).to_pylist()
 
 
 def _differs(verdicts: pa.Table) -> pa.ChunkedArray:
     """Which rows the warehouse has with other values."""
-    is_here = pc.and_not(verdicts.column(_IS_HERE), verdicts.column(_IS_VOLATILE))
-    return pc.and_not(is_here, verdicts.column(_SURE))
+    return pc.and_not(verdicts.column(_IS_COMPARED), verdicts.column(_SURE))
 
 
 def _find_ids(changed: Iterable[ChangedRow]) -> pa.Array:
     return pa.array([each.there[ID] for each in changed], pa.int64())
-
-
-def _leave_out(rows: pa.Table, ids: pa.Array) -> pa.Table:
-    return rows.filter(pc.invert(pc.is_in(rows.column(ID), value_set=ids)))
-
-
-def _count(flags: pa.ChunkedArray) -> int:
-    return int(pc.sum(flags).as_py() or 0)

@@ -84,7 +84,8 @@ def find_differences(
         moved: Ids that are ignored on both sides.
         part_rows: Rows that are sorted at once, approximately.
     """
-    stored, listed = _without(stored, moved), _without(listed, moved)
+    if moved is not None:
+        stored, listed = leave_out(stored, moved), leave_out(listed, moved)
     parts = 1
     while parts * part_rows < max(stored.num_rows, listed.num_rows):
         parts *= 2
@@ -95,10 +96,11 @@ def find_differences(
     return found
 
 
-def _without(rows: pa.Table, moved: pa.Array | None) -> pa.Table:
-    if moved is None or not len(moved):
+def leave_out(rows: pa.Table, ids: pa.Array) -> pa.Table:
+    """*rows* without those that have one of *ids*."""
+    if not len(ids):
         return rows
-    return rows.filter(pc.invert(pc.is_in(rows.column(ID), value_set=moved)))
+    return rows.filter(pc.invert(pc.is_in(rows.column(ID), value_set=ids)))
 
 
 def _choose_part(rows: pa.Table, part: int, parts: int) -> pa.Table:
@@ -133,13 +135,13 @@ def _compare(stored: pa.Table, listed: pa.Table) -> RowDifferences:
     is_right = pc.or_(
         pa.concat_arrays([is_pair, no]), pa.concat_arrays([no, pc.or_(is_pair, is_again)])
     )
-    doubled = _count(pc.and_not(repeats, after))
-    again = _count(pc.and_(repeats, pc.and_(before, after)))
-    there = _count(is_listed)
+    doubled = count_set(pc.and_not(repeats, after))
+    again = count_set(pc.and_(repeats, pc.and_(before, after)))
+    there = count_set(is_listed)
     return RowDifferences(
         here=rows.num_rows - there - doubled,
         there=there - again,
-        same=_count(is_pair),
+        same=count_set(is_pair),
         doubled=doubled,
         days=frozenset(pc.unique(columns[DAY].filter(pc.invert(is_right))).to_pylist()),
     )
@@ -154,7 +156,8 @@ def _equals_next(values: pa.Array) -> pa.Array:
     return pc.or_(both, pc.fill_null(pc.equal(here, after), False))
 
 
-def _count(flags: pa.Array) -> int:
+def count_set(flags: pa.Array | pa.ChunkedArray) -> int:
+    """How many *flags* are true."""
     return int(pc.sum(flags).as_py() or 0)
 
 
