@@ -16,31 +16,18 @@ from harvest_source.auth.sessions import Connection
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.effective import Setting, list_settings
 from harvest_source.config.lists import parse_values
-from harvest_source.config.notify import parse_recipient
 from harvest_source.config.parse import (
     parse_account_ids,
-    parse_audit_requests,
-    parse_date,
-    parse_destination_wait,
     parse_exclude,
-    parse_full_walk,
-    parse_history,
-    parse_include,
-    parse_keep_deleted,
-    parse_keep_deleted_days,
-    parse_keep_runs_days,
-    parse_overlap,
     parse_rate_limit,
     parse_share,
-    parse_shrink_file,
-    parse_table_format,
 )
+from harvest_source.config.parsed import ParsedSettings, parse_settings
 from harvest_source.config.paths import parse_file
 from harvest_source.config.resolve import SECTIONS, read_configuration
 from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import SignIn, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
-from harvest_source.config.value_checks import check_values
 from harvest_source.defaults import (
     KEEP_RUNS_DAYS,
     MAX_DELETES,
@@ -206,13 +193,12 @@ def build_settings(
     _check_arguments(arguments)
     overrides = arguments.overrides
     config = read_configuration(overrides, sections=sections)
-    check_values(config)
-    upkeep = _build_upkeep(config, arguments)
-    options = _build_read_options(config, arguments, hooks)
+    parsed = parse_settings(config)
+    upkeep = _build_upkeep(parsed, arguments)
+    options = _build_read_options(parsed, arguments, hooks)
     _warn_of_future_start(options, run_log)
     for warning in iter_open_secrets():
         run_log.add_notice(Notice(NoticeKind.SIGN_IN, warning))
-    wait_s = parse_destination_wait(config.destination_wait)
     http = build_http_context(
         config, clock=hooks.clock, on_notice=run_log.add_notice, on_response=hooks.on_response
     )
@@ -220,9 +206,14 @@ def build_settings(
     connection = build_connection(config, http, may_exchange=arguments.may_exchange)
     connection = replace(connection, build_limiter=hooks.build_limiter)
     in_effect = list_settings(config, overrides) if arguments.lists_settings else ()
-    table_format = parse_table_format(config.table_format)
     return Settings(
-        connection, options, upkeep, wait_s, parse_recipient(config), table_format, in_effect
+        connection,
+        options,
+        upkeep,
+        parsed.destination_wait_s,
+        parsed.recipient,
+        parsed.table_format,
+        in_effect,
     )
 
 
@@ -299,21 +290,21 @@ def connect(config: HarvestConfiguration, http: HttpContext, sign_in: SignIn) ->
 
 
 def _build_read_options(
-    config: HarvestConfiguration, arguments: RunArguments, hooks: Hooks
+    parsed: ParsedSettings, arguments: RunArguments, hooks: Hooks
 ) -> ReadOptions:
-    left_out = SECRET_COLUMNS - parse_include(config.include)
-    excluded = parse_exclude(config.exclude) | parse_exclude(
+    left_out = SECRET_COLUMNS - parsed.include
+    excluded = parsed.exclude | parse_exclude(
         parse_values(arguments.exclude, "exclude (--exclude)")
     )
     return ReadOptions(
         clock=hooks.clock,
-        start_date=parse_date(config.start_date, "start_date"),
-        overlap=parse_overlap(config.overlap),
+        start_date=parsed.start_date,
+        overlap=parsed.overlap,
         exclude=left_out | excluded,
-        history=parse_history(config.history),
+        history=parsed.history,
         full_refresh=arguments.full_refresh,
         all_children=arguments.all_children,
-        sweep_every=parse_full_walk(config.full_walk),
+        sweep_every=parsed.sweep_every,
         workers=hooks.workers,
         isolate=arguments.isolate,
     )
@@ -329,15 +320,15 @@ def _warn_of_future_start(options: ReadOptions, run_log: RunLog) -> None:
         )
 
 
-def _build_upkeep(config: HarvestConfiguration, arguments: RunArguments) -> Upkeep:
+def _build_upkeep(parsed: ParsedSettings, arguments: RunArguments) -> Upkeep:
     return Upkeep(
         deletes=arguments.deletes,
         max_deletes=parse_share(arguments.max_deletes),
-        audit_requests=parse_audit_requests(config.audit_requests),
-        keep_deleted_days=parse_keep_deleted_days(config.keep_deleted_days),
-        keep_content=parse_keep_deleted(config.keep_deleted),
-        keep_runs_days=parse_keep_runs_days(config.keep_runs_days),
-        shrinks_file=parse_shrink_file(config.shrink_file),
+        audit_requests=parsed.audit_requests,
+        keep_deleted_days=parsed.keep_deleted_days,
+        keep_content=parsed.keep_content,
+        keep_runs_days=parsed.keep_runs_days,
+        shrinks_file=parsed.shrinks_file,
     )
 
 

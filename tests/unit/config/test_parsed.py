@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harvest_source.config.parsed import parse_settings
 from harvest_source.config.resolve import read_configuration
-from harvest_source.config.value_checks import check_values
 from harvest_source.errors import ConfigError
 
 WRONG = {
@@ -33,7 +33,7 @@ def test_the_message_names_the_variable(monkeypatch: pytest.MonkeyPatch, name: s
     variable = f"sources__harvest__{name}".upper()
     monkeypatch.setenv(variable, WRONG[name])
     with pytest.raises(ConfigError) as caught:
-        check_values(read_configuration({}))
+        parse_settings(read_configuration({}))
     assert f"{variable} in the environment: " in str(caught.value)
     assert "secret" not in str(caught.value)
 
@@ -53,4 +53,4 @@ def test_a_value_given_in_python_has_no_place(monkeypatch: pytest.MonkeyPatch) -
     """A variable that a caller overrides is not to blame."""
     monkeypatch.setenv("SOURCES__HARVEST__OVERLAP", "600")
     with pytest.raises(ConfigError, match=r"^overlap is 3 s"):
-        check_values(read_configuration({"overlap": 3}))
+        parse_settings(read_configuration({"overlap": 3}))
