@@ -22,7 +22,7 @@ from harvest_source.ask.statement_guard import (
     StatementRefused,
     check_statement,
 )
-from harvest_source.sql.maintenance import DUCKDB_SCHEMAS
+from harvest_source.warehouse.dataset_name import choose_existing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,8 @@ def _choose_dataset(connection: Any, request: Request) -> Request:
     """The request for the name that the dataset has in the file; dlt may have rewritten it."""
     if not request.rewritten:
         return request
-    existing = {name for (name,) in connection.execute(DUCKDB_SCHEMAS).fetchall()}
-    names = [request.rewritten, request.dataset]
-    if request.dataset in existing or request.rewritten not in existing:
-        names.reverse()
-    chosen, other = names
+    chosen = choose_existing(connection, request.dataset, request.rewritten)
+    other = request.rewritten if chosen == request.dataset else request.dataset
     left_out = {other, find_schema(other)}
     schemas = tuple(each for each in request.schemas if each not in left_out)
     return replace(request, dataset=chosen, schemas=schemas)

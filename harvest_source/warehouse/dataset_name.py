@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from harvest_source.dlt_internals import normalize_name
 from harvest_source.errors import printable
 from harvest_source.sql.maintenance import DUCKDB_SCHEMAS
 
@@ -38,9 +37,13 @@ def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
 
 def find_rewritten(dataset: str) -> str:
     """The name that dlt makes of a dataset's in a DuckDB file; empty if dlt keeps the name."""
-    if _PLAIN.fullmatch(dataset) or (name := normalize_name(dataset)) == dataset:
+    if _PLAIN.fullmatch(dataset):
         return ""
-    return name
+    # Imported here: processes that answer questions use this module, and start without dlt.
+    from harvest_source.dlt_internals import normalize_name
+
+    name = normalize_name(dataset)
+    return "" if name == dataset else name
 
 
 def choose_schema(connection: duckdb.DuckDBPyConnection, dataset: str) -> str:
@@ -50,8 +53,17 @@ def choose_schema(connection: duckdb.DuckDBPyConnection, dataset: str) -> str:
     Returns:
         *dataset* if it has tables there, or if neither it nor the name that dlt makes of it has.
     """
-    name = find_rewritten(dataset)
-    if not name:
+    return choose_existing(connection, dataset, find_rewritten(dataset))
+
+
+def choose_existing(connection: duckdb.DuckDBPyConnection, dataset: str, rewritten: str) -> str:
+    """
+    Choose between a dataset's name and the one that dlt makes of it, as :func:`choose_schema` does.
+
+    Args:
+        rewritten: Empty if dlt keeps the name.
+    """
+    if not rewritten:
         return dataset
     schemas = {name for (name,) in connection.execute(DUCKDB_SCHEMAS).fetchall()}
-    return name if dataset not in schemas and name in schemas else dataset
+    return rewritten if dataset not in schemas and rewritten in schemas else dataset
