@@ -20,8 +20,8 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 FLOORS = (
     floor(
         "activity errors exit_codes clock notices concurrency defaults file_permissions formulas "
-        "installation lazy_imports machine memory process_limits rotated_file startup termination "
-        "_version"
+        "installation lazy_imports machine memory next_command process_limits rotated_file startup "
+        "termination _version"
     ),
     floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),

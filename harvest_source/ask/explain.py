@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from shlex import quote
 from typing import Final
 
 import duckdb
 
 from harvest_source.ask.exchange import BUSY, FAILED, REFUSED, UNREADABLE
 from harvest_source.ask.models import MART
-from harvest_source.defaults import DATABASE, SANDBOX_DATABASE
 from harvest_source.errors import printable
+from harvest_source.next_command import build_command
 from harvest_source.warehouse.duckdb_errors import explain_damage, is_damaged, is_locked
 from harvest_source.warehouse.duckdb_errors import explain_error as explain_opening
 
@@ -49,9 +48,8 @@ def build_opening_error(path: Path, error: duckdb.Error, *, wait_s: float) -> No
         wait_s: How long the caller waits while other processes have the file open.
     """
     if not path.exists() and not path.is_symlink():
-        usual = {Path(DATABASE).absolute(): "", Path(SANDBOX_DATABASE).absolute(): " --sandbox"}
-        options = usual.get(path.absolute(), f" --database {quote(str(path))}")
-        what = f"There is no warehouse {path}. Fill it first: harvest-source sync{options}"
+        command = build_command("sync", database=path)
+        what = f"There is no warehouse {path}. Fill it first: {command}"
         return NotOpenedError(UNREADABLE, what)
     kind = BUSY if is_locked(error) else UNREADABLE
     what = explain_opening(path, error, kept=_KEPT, wait_s=wait_s, only_reads=True)

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from shlex import quote
 from typing import Final
 
 from harvest_source.config.paths import check_database
@@ -16,12 +15,11 @@ from harvest_source.defaults import (
     DUCKDB,
     EARLIER_DATABASE,
     PIPELINE,
-    SANDBOX_DATABASE,
-    SANDBOX_PIPELINE,
     TableFormat,
 )
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous, normalize_name
 from harvest_source.errors import ConfigError, printable
+from harvest_source.next_command import build_command
 
 _SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "pg_catalog"})
 _POSTGRES: Final = frozenset({"postgres", "redshift"})
@@ -81,20 +79,13 @@ class Target:
 
     def build_command(self, name: str) -> str:
         """Build the command *name* with the options that make it use this target."""
-        is_sandbox = self.database == Path(SANDBOX_DATABASE)
-        usual = (DUCKDB, Path(SANDBOX_DATABASE if is_sandbox else DATABASE), DATASET)
-        found = zip(
-            ("destination", "database", "dataset", "pipeline"),
-            (self.destination, self.database, self.dataset, self.pipeline),
-            (*usual, SANDBOX_PIPELINE if is_sandbox and self.pipeline != PIPELINE else PIPELINE),
-            strict=True,
+        return build_command(
+            name,
+            destination=self.destination,
+            database=self.database,
+            dataset=self.dataset,
+            pipeline=self.pipeline,
         )
-        options = [
-            f"--{option} {quote(str(value))}"
-            for option, value, default in found
-            if value is not None and value != default
-        ]
-        return " ".join(("harvest-source", name, *["--sandbox"] * is_sandbox, *options))
 
     def __str__(self) -> str:
         return str(self.database) if self.database else f"{self.destination}, {self.dataset}"

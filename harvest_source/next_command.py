@@ -1,0 +1,42 @@
+"""The command that a message names as its next step, with the options that it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+
+from harvest_source.defaults import (
+    DATABASE,
+    DATASET,
+    DUCKDB,
+    PIPELINE,
+    SANDBOX_DATABASE,
+    SANDBOX_PIPELINE,
+)
+
+
+def build_command(
+    name: str,
+    *,
+    destination: str = DUCKDB,
+    database: Path | None = None,
+    dataset: str = DATASET,
+    pipeline: str = PIPELINE,
+) -> str:
+    """Build the command *name* with options for everything that is not the default."""
+    file = database.absolute() if database else None
+    is_sandbox = file == Path(SANDBOX_DATABASE).absolute()
+    usual_file = Path(SANDBOX_DATABASE if is_sandbox else DATABASE).absolute()
+    options = {
+        "destination": "" if destination == DUCKDB else destination,
+        "database": "" if file in (None, usual_file) else str(database),
+        "dataset": "" if dataset == DATASET else dataset,
+        "pipeline": "" if pipeline in _usual_pipelines(is_sandbox=is_sandbox) else pipeline,
+    }
+    given = [f"--{option} {quote(value)}" for option, value in options.items() if value]
+    return " ".join(("harvest-source", name, *["--sandbox"] * is_sandbox, *given))
+
+
+def _usual_pipelines(*, is_sandbox: bool) -> tuple[str, ...]:
+    """The pipelines that need no option: for the sandbox also the usual one, as in questions."""
+    return (PIPELINE, SANDBOX_PIPELINE) if is_sandbox else (PIPELINE,)
