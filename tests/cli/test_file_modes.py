@@ -65,6 +65,7 @@ def list_files(folder: Path) -> list[Path]:
     return [Path(top, name) for top, _, names in os.walk(folder) for name in names]
 
 
+@pytest.mark.thorough
 def test_rows_are_private_while_a_run_writes_them(start: Start, folder: Path) -> None:
     """Packages and DuckDB's log exist only for moments, so this looks again and again."""
     server = start(entries=6000)
