@@ -108,6 +108,11 @@ class RateLimiter:
         self._reduced_at = self._changed_at = -math.inf
 
     @property
+    def limit(self) -> tuple[int, float]:
+        """The requests of a window, unless Harvest answers 429, and its width in seconds."""
+        return self._full_share, self._seconds
+
+    @property
     def allowed(self) -> int:
         """Requests admitted per window at present; reduced for a while after a 429."""
         return self._allowed

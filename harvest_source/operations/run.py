@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from harvest_source.api.rate_limit import GENERAL
 from harvest_source.auth.oauth import refuse_lost_sign_in
 from harvest_source.auth.sessions import Sessions
 from harvest_source.errors import SignInError
@@ -45,9 +44,9 @@ def open_run(target: Target, arguments: RunArguments, hooks: Hooks | None = None
     started_at, started_s = hooks.clock.now(), hooks.clock.monotonic()
     run_log = RunLog(on_progress=hooks.on_progress, activity=hooks.activity)
     settings = build_settings(arguments, hooks, run_log)
-    requests, seconds = GENERAL
-    hooks.activity.allowed = (min(settings.connection.rate_limit or requests, requests), seconds)
-    sessions = Sessions(settings.connection)
+    connection = settings.connection
+    hooks.activity.allowed = connection.build_limiter(hooks.clock, connection.rate_limit).limit
+    sessions = Sessions(connection)
     target = replace(target, table_format=settings.table_format)
     return Run(target, settings, sessions, run_log, hooks, started_at, started_s)
 

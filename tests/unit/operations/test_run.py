@@ -7,6 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from harvest_source.api.rate_limit import (
+    GENERAL,
+    LimiterMaker,
+    build_general_limiter,
+    build_unlimited_limiter,
+)
 from harvest_source.errors import ConfigError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.operations.run import Run, open_run
@@ -41,6 +47,25 @@ def test_arguments_win_over_the_configuration(configure: Configure) -> None:
     assert run.settings.options.start_date == date(2023, 5, 1)
     assert run.settings.options.overlap.total_seconds() == 90
     assert run.settings.upkeep.max_deletes == 1
+
+
+@pytest.mark.parametrize(
+    ("builder", "rate_limit", "allowed"),
+    [
+        (build_general_limiter, None, GENERAL[0]),
+        (build_general_limiter, 100, GENERAL[0]),
+        (build_general_limiter, 20, 20),
+        (build_unlimited_limiter, None, 1_000_000),
+    ],
+)
+def test_the_time_left_follows_from_the_limit_of_the_run(
+    configure: Configure, builder: LimiterMaker, rate_limit: int | None, allowed: int
+) -> None:
+    """A sandbox without a limit was expected to take as long as Harvest."""
+    configure(credentials__access_token="1.pt.x", account_id="7")
+    arguments = RunArguments(settings={"rate_limit": rate_limit} if rate_limit else {})
+    run = open_run(Target(), arguments, Hooks(clock=FakeClock(), build_limiter=builder))
+    assert run.hooks.activity.allowed == (allowed, GENERAL[1])
 
 
 def test_warnings_of_settings_are_in_the_run_log(configure: Configure) -> None:
