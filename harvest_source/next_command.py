@@ -37,6 +37,18 @@ def build_command(
     return " ".join(("harvest-source", name, *["--sandbox"] * is_sandbox, *given))
 
 
+def suggest_sandbox(database: Path) -> str:
+    """
+    Build the sentence that names ``--sandbox``; empty unless it helps.
+
+    It helps if *database* is the usual file, which is missing, and a sandbox run left its own.
+    """
+    is_usual = database.absolute() == Path(DATABASE).absolute()
+    if not is_usual or database.exists() or not Path(SANDBOX_DATABASE).exists():
+        return ""
+    return f" For {SANDBOX_DATABASE}, which is here: add --sandbox."
+
+
 def _usual_pipelines(*, is_sandbox: bool) -> tuple[str, ...]:
     """The pipelines that need no option: for the sandbox also the usual one, as in questions."""
     return (PIPELINE, SANDBOX_PIPELINE) if is_sandbox else (PIPELINE,)

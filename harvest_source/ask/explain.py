@@ -11,7 +11,7 @@ import duckdb
 from harvest_source.ask.exchange import BUSY, FAILED, REFUSED, UNREADABLE
 from harvest_source.ask.models import MART
 from harvest_source.errors import printable
-from harvest_source.next_command import build_command
+from harvest_source.next_command import build_command, suggest_sandbox
 from harvest_source.warehouse.duckdb_errors import explain_damage, is_damaged, is_locked
 from harvest_source.warehouse.duckdb_errors import explain_error as explain_opening
 
@@ -49,7 +49,7 @@ def build_opening_error(path: Path, error: duckdb.Error, *, wait_s: float) -> No
     """
     if not path.exists() and not path.is_symlink():
         command = build_command("sync", database=path)
-        what = f"There is no warehouse {path}. Fill it first: {command}"
+        what = f"There is no warehouse {path}.{suggest_sandbox(path)} Fill it first: {command}"
         return NotOpenedError(UNREADABLE, what)
     kind = BUSY if is_locked(error) else UNREADABLE
     what = explain_opening(path, error, kept=_KEPT, wait_s=wait_s, only_reads=True)

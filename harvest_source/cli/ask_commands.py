@@ -111,7 +111,7 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     if not answer.rows:
         msg = (
             f"There is no record {record_id[:40]} in {table[:80]}. List some: harvest-source list "
-            f"{quote(table[:80])}"
+            f"{quote(table[:80])}{' --sandbox' if options['sandbox'] else ''}"
         )
         raise ConfigError(msg)
     if context.console.as_json or options["as_csv"]:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harvest_source.cli.options import Context, database_option, dataset_option, refuse_given
-from harvest_source.defaults import PIPELINE, PROFILE
+from harvest_source.cli.options import (
+    Context,
+    choose_warehouse,
+    database_option,
+    dataset_option,
+    refuse_given,
+    sandbox_warehouse_option,
+)
+from harvest_source.defaults import DUCKDB, PROFILE
 from harvest_source.errors import ConfigError
 
 if TYPE_CHECKING:
     from harvest_source.ask import Runner
     from harvest_source.ask.access import Access, Caller
     from harvest_source.ask.audit_log import AuditLog
+    from harvest_source.warehouse.target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +43,18 @@ _as_option = click.option(
 
 def read_only_file_options(function: F) -> F:
     """Add the options that say which warehouse is read, and who asks."""
-    return database_option(dataset_option(_scope_option(_as_option(function))))
+    options = (database_option, dataset_option, sandbox_warehouse_option, _scope_option, _as_option)
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def find_target(options: Mapping[str, Any]) -> Target:
+    """Find the warehouse that the options name."""
+    from harvest_source.warehouse.target import build_target
+
+    chosen = choose_warehouse(options, sandbox=options["sandbox"])
+    return build_target(DUCKDB, chosen["database"], chosen["dataset"], chosen["pipeline"])
 
 
 def open_access(options: dict[str, Any]) -> Access:
@@ -46,11 +65,9 @@ def open_access(options: dict[str, Any]) -> Access:
     from harvest_source.ask.access import Access
     from harvest_source.ask.callers import People, fetch_people
     from harvest_source.clock import SystemClock
-    from harvest_source.defaults import DUCKDB
     from harvest_source.warehouse.dataset_name import find_rewritten
-    from harvest_source.warehouse.target import build_target
 
-    target = build_target(DUCKDB, options["database"], options["dataset"], PIPELINE)
+    target = find_target(options)
     assert target.database is not None
     clock = SystemClock()
     people = People(partial(fetch_people, clock=clock), clock)

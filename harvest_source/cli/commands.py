@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from harvest_source.cli.options import (
     Context,
     FiniteRange,
     PathType,
+    choose_warehouse,
     common_options,
     log_format_option,
     max_deletes_option,
@@ -24,6 +25,7 @@ from harvest_source.cli.options import (
     refuse_given,
     refuse_table_format,
     sandbox_option,
+    sandbox_warehouse_option,
     table_format_option,
     warehouse_options,
 )
@@ -32,7 +34,7 @@ from harvest_source.cli.show_check import show_check
 from harvest_source.cli.show_sync import show_sync
 from harvest_source.cli.show_tables import show_tables
 from harvest_source.cli.show_verify import show_verify
-from harvest_source.defaults import DUCKDB, PIPELINE, SANDBOX_DATABASE, SANDBOX_PIPELINE
+from harvest_source.defaults import DUCKDB
 from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode
 from harvest_source.startup import without_gc
@@ -74,10 +76,9 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
         from harvest_source.operations.sync import sync as run_sync
 
     options["since"] = parse_date(options["since"], "--since")
-    options["settings"] = context.settings
     options["all_children"] |= sandbox  # The sandbox has no rate limit: reading all is cheap.
     with (
-        _placed(context, options, sandbox=sandbox) as build_limiter,
+        _placed(context, options, sandbox=sandbox) as (chosen, build_limiter),
         show_progress(context.console) as board,
     ):
         hooks = Hooks(
@@ -86,7 +87,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
             on_imported=gc.freeze,
             build_limiter=build_limiter,
         )
-        report = run_sync(**options, hooks=hooks)
+        report = run_sync(**chosen, hooks=hooks)
     context.finish(report.exit_code)
     show_sync(context.console, report)
     return report.exit_code
@@ -108,13 +109,12 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
         from harvest_source.operations.check import check as run_check
         from harvest_source.operations.sync import Hooks
 
-    options["settings"] = context.settings
     with (
-        _placed(context, options, sandbox=sandbox) as build_limiter,
+        _placed(context, options, sandbox=sandbox) as (chosen, build_limiter),
         show_progress(context.console, base=Phase.ASKING) as board,
     ):
         hooks = Hooks(activity=board.activity, build_limiter=build_limiter)
-        report = run_check(**options, hooks=hooks)
+        report = run_check(**chosen, hooks=hooks)
     context.exit_code = report.exit_code
     show_check(context.console, report)
     return report.exit_code
@@ -163,13 +163,12 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
 
     if html is not None:
         check_place(html)
-    options["settings"] = context.settings
     with (
-        _placed(context, options, sandbox=sandbox) as build_limiter,
+        _placed(context, options, sandbox=sandbox) as (chosen, build_limiter),
         show_progress(context.console, base=Phase.COMPARING) as board,
     ):
         hooks = Hooks(activity=board.activity, build_limiter=build_limiter)
-        report = run_verify(**options, hooks=hooks)
+        report = run_verify(**chosen, hooks=hooks)
     context.finish(report.exit_code)
     show_verify(context.console, report)
     if html is not None:
@@ -181,13 +180,14 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
 @click.command()
 @warehouse_options
 @table_format_option
+@sandbox_warehouse_option
 @click.option(
     "--max-age", metavar="AGE", help="Exit with code 5 if a table is older: 90m, 26h, 2d."
 )
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
 @click.option("--check", is_flag=True, help="Ask Harvest whether the sign-in works.")
 @common_options
-def status(context: Context, **options: Any) -> int:
+def status(context: Context, *, sandbox: bool, **options: Any) -> int:
     """
     Show the last runs and the age of each table.
 
@@ -199,10 +199,11 @@ def status(context: Context, **options: Any) -> int:
         from harvest_source.operations.warehouse_status import read_warehouse_status
 
     refuse_table_format(options["destination"])
-    options["settings"] = context.settings
-    options["pipeline"] = options["pipeline"] or PIPELINE
+    if sandbox:
+        refuse_given(["check"], "the sandbox has no sign-in. Leave out --check or --sandbox.")
+    chosen = choose_warehouse(options, sandbox=sandbox)
     with show_progress(context.console, base=Phase.WAREHOUSE) as board:
-        report = read_warehouse_status(**options, activity=board.activity)
+        report = read_warehouse_status(**chosen, settings=context.settings, activity=board.activity)
     context.exit_code = report.exit_code
     show_warehouse_status(context.console, report)
     return report.exit_code
@@ -318,9 +319,11 @@ def _importing() -> Iterator[None]:
 
 
 @contextmanager
-def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iterator[LimiterMaker]:
+def _placed(
+    context: Context, options: Mapping[str, Any], *, sandbox: bool
+) -> Iterator[tuple[dict[str, Any], LimiterMaker]]:
     """
-    Fill in the default names of a run, and yield the maker of its rate limiters.
+    Yield *options* with the defaults and settings of a run, and the maker of its rate limiters.
 
     Files that are created meanwhile have the permissions of the warehouse.
 
@@ -330,29 +333,23 @@ def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iter
     """
     from harvest_source.dlt_internals import avoid_sqlalchemy, defer_requests
 
-    refuse_table_format(options["destination"])
+    chosen = {**choose_warehouse(options, sandbox=sandbox), "settings": context.settings}
+    refuse_table_format(chosen["destination"])
     defer_requests()
-    if options["destination"] == DUCKDB:
+    if chosen["destination"] == DUCKDB:
         avoid_sqlalchemy()
-    if not sandbox:
-        options["pipeline"] = options["pipeline"] or PIPELINE
-        with private_files(options["destination"], options["database"]):
-            yield context.build_limiter
-        return
-    from harvest_source.sandbox import Sandbox, agency_settings
+    with private_files(chosen["destination"], chosen["database"]):
+        if not sandbox:
+            yield chosen, context.build_limiter
+            return
+        from harvest_source.sandbox import Sandbox, agency_settings
 
-    options["pipeline"] = options["pipeline"] or SANDBOX_PIPELINE
-    if options["destination"] == DUCKDB and options["database"] is None:
-        options["database"] = SANDBOX_DATABASE
-    with (
-        private_files(options["destination"], options["database"]),
-        Sandbox(agency_settings(limit=False)).start() as server,
-    ):
-        options["settings"] = {
-            **context.settings,
-            "credentials": {"access_token": server.token},
-            "api_url": server.api_url,
-            "id_url": server.id_url,
-        }
-        options["account"] = options["account"] or (str(server.account_id),)
-        yield build_unlimited_limiter
+        with Sandbox(agency_settings(limit=False)).start() as server:
+            settings = {
+                **context.settings,
+                "credentials": {"access_token": server.token},
+                "api_url": server.api_url,
+                "id_url": server.id_url,
+            }
+            account = chosen["account"] or (str(server.account_id),)
+            yield {**chosen, "settings": settings, "account": account}, build_unlimited_limiter

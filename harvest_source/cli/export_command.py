@@ -8,9 +8,14 @@ import click
 
 from harvest_source.activity import Phase
 from harvest_source.cli.console import Console, print_json, print_table
-from harvest_source.cli.options import Context, common_options, warehouse_options
+from harvest_source.cli.options import (
+    Context,
+    choose_warehouse,
+    common_options,
+    sandbox_warehouse_option,
+    warehouse_options,
+)
 from harvest_source.cli.progress import show_progress
-from harvest_source.defaults import PIPELINE
 
 if TYPE_CHECKING:
     from harvest_source.export.export import ExportReport
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", metavar="DIR")
 @warehouse_options
+@sandbox_warehouse_option
 @click.option(
     "--format",
     "form",
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
     "--decimal-comma", is_flag=True, help="CSV with decimal commas and semicolons between values."
 )
 @common_options
-def export(context: Context, *, folder: str, **options: Any) -> int:
+def export(context: Context, *, folder: str, sandbox: bool, **options: Any) -> int:
     """
     Write tables into files of DIR, one for each table.
 
@@ -42,7 +48,7 @@ def export(context: Context, *, folder: str, **options: Any) -> int:
     """
     from harvest_source.export.export import export as run_export
 
-    options["pipeline"] = options["pipeline"] or PIPELINE
+    options = choose_warehouse(options, sandbox=sandbox)
     with show_progress(context.console, base=Phase.WAREHOUSE) as board:
         report = run_export(folder, **options, on_wait=board.activity.wait_for)
     context.finish(report.exit_code)

@@ -12,25 +12,21 @@ from harvest_source.cli.file_modes import private_files
 from harvest_source.cli.options import (
     Context,
     PathType,
+    choose_warehouse,
     common_options,
     log_format_option,
     publish_option,
+    sandbox_warehouse_option,
     warehouse_options,
 )
 from harvest_source.cli.show_transform import show_steps, show_transform
-from harvest_source.defaults import (
-    DUCKDB,
-    PIPELINE,
-    SANDBOX_DATABASE,
-    SANDBOX_DAYS_OFF,
-    SANDBOX_PIPELINE,
-)
+from harvest_source.defaults import SANDBOX_DAYS_OFF
 from harvest_source.exit_codes import ExitCode
 
 
 @click.command()
 @warehouse_options
-@click.option("--sandbox", is_flag=True, help="Use the warehouse of sync --sandbox.")
+@sandbox_warehouse_option
 @click.option(
     "--vars", "variables", metavar="JSON", help="Variables of the dbt package, as one JSON object."
 )
@@ -45,9 +41,7 @@ def transform(context: Context, *, sandbox: bool, variables: str | None, **optio
     """
     from harvest_source.operations.transform import transform as run_transform
 
-    if sandbox and options["destination"] == DUCKDB:
-        options["database"] = options["database"] or SANDBOX_DATABASE
-    options["pipeline"] = options["pipeline"] or (SANDBOX_PIPELINE if sandbox else PIPELINE)
+    options = choose_warehouse(options, sandbox=sandbox)
     known: dict[str, Any] = dict(SANDBOX_DAYS_OFF) if sandbox else {}
     with (
         private_files(options["destination"], options["database"]),  # dbt inherits the umask.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,7 +16,15 @@ from harvest_source.api.rate_limit import LimiterMaker, build_general_limiter
 from harvest_source.auth.profiles import check_profile
 from harvest_source.cli.console import Console, check_log_level, log_to_stderr
 from harvest_source.cli.json_log import JSON, OPTION
-from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
+from harvest_source.defaults import (
+    DATABASE,
+    DATASET,
+    DUCKDB,
+    MAX_DELETES,
+    PIPELINE,
+    SANDBOX_DATABASE,
+    SANDBOX_PIPELINE,
+)
 from harvest_source.exit_codes import ExitCode
 from harvest_source.termination import ending_on_sigterm
 
@@ -251,6 +259,25 @@ publish_option = click.option(
 sandbox_option = click.option(
     "--sandbox", is_flag=True, help="Use a simulated account: no token needed."
 )
+
+sandbox_warehouse_option = click.option(
+    "--sandbox", is_flag=True, help="Use the warehouse of sync --sandbox."
+)
+
+
+def choose_warehouse(options: Mapping[str, Any], *, sandbox: bool) -> dict[str, Any]:
+    """
+    Return *options* with the file and the pipeline that a command uses if none is named.
+
+    Args:
+        sandbox: Those of a sandbox run. The file stays None where the destination is not DuckDB,
+            and without *sandbox*: which one is the default depends on what is there.
+    """
+    chosen = dict(options)
+    if sandbox and chosen.get("destination", DUCKDB) == DUCKDB:
+        chosen["database"] = chosen["database"] or SANDBOX_DATABASE
+    chosen["pipeline"] = chosen.get("pipeline") or (SANDBOX_PIPELINE if sandbox else PIPELINE)
+    return chosen
 
 
 log_format_option = click.option(

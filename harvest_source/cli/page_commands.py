@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harvest_source.cli.browser import open_browser
 from harvest_source.cli.console import print_json
-from harvest_source.cli.options import Context, PathType, common_options, warehouse_options
-from harvest_source.defaults import (
-    DUCKDB,
-    PIPELINE,
-    SANDBOX_DATABASE,
-    SANDBOX_PIPELINE,
+from harvest_source.cli.options import (
+    Context,
+    PathType,
+    choose_warehouse,
+    common_options,
+    sandbox_warehouse_option,
+    warehouse_options,
 )
 from harvest_source.exit_codes import ExitCode
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_sandbox = click.option("--sandbox", is_flag=True, help="Use the warehouse of sync --sandbox.")
+if TYPE_CHECKING:
+    from harvest_source.warehouse.target import Target
 
 
 @click.command()
 @click.argument("file", type=PathType())
 @warehouse_options
-@_sandbox
+@sandbox_warehouse_option
 @click.option("--since", metavar="DATE", help="First day.  [default: twelve months back]")
 @click.option("--until", metavar="DATE", help="Last day.  [default: day of the last sync]")
 @click.option("--client", multiple=True, metavar="NAME", help="Only this client; repeatable.")
@@ -55,7 +55,8 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
     from harvest_source.pages.report import write_report
     from harvest_source.pages.section import PageContext
 
-    target = build_page_target(options, sandbox=sandbox)
+    options = choose_warehouse(options, sandbox=sandbox)
+    target = _build_target(options)
     wait_s = parse_destination_wait(read_configuration({}).destination_wait)
 
     def tell(holder: str) -> None:
@@ -63,7 +64,8 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
 
     with open_marts(target, wait_s=wait_s, on_wait=tell) as marts:
         choices = read_choices(marts)
-        filters = build_filters(choices, **options)
+        names = ("account", "since", "until", "client", "person", "currency")
+        filters = build_filters(choices, **{name: options[name] for name in names})
         write_report(file, PageContext(marts, filters, choices))
     context.finish()
     if context.console.as_json:
@@ -78,7 +80,7 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
 
 @click.command()
 @warehouse_options
-@_sandbox
+@sandbox_warehouse_option
 @click.option(
     "--port",
     default=8766,
@@ -102,9 +104,8 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
     from harvest_source.pages.live import Shown
     from harvest_source.pages.serving import bind, serve
 
-    account = options.pop("account")
-    accounts = parse_accounts(account)
-    target = build_page_target(options, sandbox=sandbox)
+    accounts = parse_accounts(options["account"])
+    target = _build_target(choose_warehouse(options, sandbox=sandbox))
 
     def tell(address: str) -> None:
         if context.console.as_json:
@@ -119,12 +120,9 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
     return ExitCode.DONE
 
 
-def build_page_target(options: dict[str, Any], *, sandbox: bool) -> Any:
-    """Where the models are; removes the warehouse options except --account from *options*."""
+def _build_target(options: Mapping[str, Any]) -> Target:
+    """Build the place of the models from all warehouse options except --account."""
     from harvest_source.warehouse.target import build_target
 
-    destination, database = options.pop("destination"), options.pop("database")
-    if sandbox and destination == DUCKDB:
-        database = database or SANDBOX_DATABASE
-    pipeline = options.pop("pipeline") or (SANDBOX_PIPELINE if sandbox else PIPELINE)
-    return build_target(destination, database, options.pop("dataset"), pipeline)
+    names = ("destination", "database", "dataset", "pipeline")
+    return build_target(*(options[name] for name in names))

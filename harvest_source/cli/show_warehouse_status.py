@@ -37,7 +37,8 @@ def describe_verified(report: WarehouseStatus) -> str:
     """When the warehouse was last compared with Harvest's own totals, and the result."""
     last = report.verified
     if last is None:
-        return "none is on record. Compare with Harvest's own totals: harvest-source verify"
+        command = report.target.build_command("verify")
+        return f"none is on record. Compare with Harvest's own totals: {command}"
     if last.status == "ok":
         return f"ok, {_age(report, last.as_of)}, {counted(last.compared, 'figure')} equal"
     differ = f"{last.differing:,} of {counted(last.compared, 'figure')} differ"

@@ -19,6 +19,7 @@ from harvest_source.errors import ConfigError, counted
 from harvest_source.exit_codes import ExitCode
 from harvest_source.extract.parent_sweep import SWEEP_KEY, ParentSweep
 from harvest_source.load.state import stored_accounts
+from harvest_source.next_command import suggest_sandbox
 from harvest_source.operations.check_loaded import check_accounts, check_loaded
 from harvest_source.operations.dbt_runs import (
     PACKAGE,
@@ -251,9 +252,9 @@ def _check_exists(target: Target) -> None:
     """Refuse a mistyped file, which opening would create."""
     if target.database is not None and not target.database.exists():
         msg = (
-            f"{target.database} does not exist, so there is no data to build the models from. "
-            "Name the file of a sync with --database, or make it: "
-            f"{target.build_command('sync')}"
+            f"{target.database} does not exist, so there is no data to build the models "
+            f"from.{suggest_sandbox(target.database)} Name the file of a sync with --database, or "
+            f"make it: {target.build_command('sync')}"
         )
         raise ConfigError(msg)
 

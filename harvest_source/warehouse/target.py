@@ -19,7 +19,7 @@ from harvest_source.defaults import (
 )
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous, normalize_name
 from harvest_source.errors import ConfigError, printable
-from harvest_source.next_command import build_command
+from harvest_source.next_command import build_command, suggest_sandbox
 
 _SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "pg_catalog"})
 _POSTGRES: Final = frozenset({"postgres", "redshift"})
@@ -74,7 +74,8 @@ class Target:
         """
         if self.database is not None and not self.database.exists():
             what = f"{self.database} {purpose}".rstrip()
-            msg = f"There is no warehouse {what}. Make it: {self.build_command('sync')}"
+            instead = suggest_sandbox(self.database)
+            msg = f"There is no warehouse {what}.{instead} Make it: {self.build_command('sync')}"
             raise ConfigError(msg)
 
     def build_command(self, name: str) -> str:

@@ -207,6 +207,10 @@ def test_the_sandbox_uses_its_own_database_and_pipeline_names(
     assert [path.name for path in folder.glob("*.duckdb")] == ["harvest_sandbox.duckdb"]
     pipelines = {path.name for path in (tmp_path / "dlt" / "pipelines").iterdir() if path.is_dir()}
     assert pipelines == {"harvest_sandbox"}
+    for command in (("status",), ("query", "SELECT 1"), ("list", "clients"), ("export", "out")):
+        assert "add --sandbox" in bare(*command).err
+        assert bare(*command, "--sandbox").code == 0
+    assert "list clients --sandbox" in bare("get", "clients", "1", "--sandbox").err
 
 
 @pytest.mark.usefixtures("run")

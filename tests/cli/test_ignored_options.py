@@ -25,6 +25,7 @@ IGNORED = (
     (("auth", "login", "--token", "--port", "8000"), "uses no browser"),
     (("auth", "login", "--token", "--no-browser"), "uses no browser"),
     (("auth", "login", "--no-browser", "--timeout", "9"), "--timeout has no effect"),
+    (("status", "--sandbox", "--check"), "has no sign-in"),
     (("verify", "--max-deletes", "100%"), "Add --fix"),
     (("sync", "--full-refresh", "--no-deletes"), "Leave one of them out"),
     (("mcp", "--url", "https://a.example/mcp", "token", "add", "ada", "--scope", "x"), "--url has"),

@@ -10,7 +10,7 @@ import pytest
 from harvest_source.cli.auth_commands import auth
 from harvest_source.cli.commands import COMMANDS, check, sync, verify
 from harvest_source.cli.main import main
-from harvest_source.cli.options import Context
+from harvest_source.cli.options import Context, choose_warehouse
 from harvest_source.errors import ConfigError
 
 PLACES = ("sync", "check", "verify")
@@ -30,6 +30,26 @@ def test_every_command_opens_the_same_warehouse_by_default(name: str) -> None:
     found = parse(EVERY_COMMAND[name])
     assert (found["destination"], found["dataset"], found["account"]) == ("duckdb", "harvest", ())
     assert (found["database"], found["pipeline"]) == (None, None), "they depend on --sandbox"
+
+
+@pytest.mark.parametrize(
+    ("given", "sandbox", "chosen"),
+    [
+        ({}, False, (None, "harvest")),
+        ({}, True, ("harvest_sandbox.duckdb", "harvest_sandbox")),
+        ({"database": "a.duckdb", "pipeline": "p"}, True, ("a.duckdb", "p")),
+        ({"destination": "postgres"}, True, (None, "harvest_sandbox")),
+    ],
+)
+def test_the_sandbox_has_a_file_and_a_pipeline_of_its_own(
+    given: dict[str, Any], sandbox: bool, chosen: tuple[Any, ...]
+) -> None:
+    """They are used where none is named; the options that were given stay as they are."""
+    options = {"destination": "duckdb", "database": None, "pipeline": None, **given}
+    before = dict(options)
+    found = choose_warehouse(options, sandbox=sandbox)
+    assert (found["database"], found["pipeline"]) == chosen
+    assert options == before
 
 
 def test_repeatable_options_keep_their_order() -> None:
