@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harvest_source.cli.asking import open_runner, read_only_file_options
+from harvest_source.cli.asking import (
+    AskingCommand,
+    open_runner,
+    read_only_file_options,
+)
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, common_options, refuse_given
 from harvest_source.errors import ConfigError
@@ -30,7 +34,7 @@ def answer_options(function: F) -> F:
     return read_only_file_options(as_csv(function))
 
 
-@click.command()
+@click.command(cls=AskingCommand)
 @click.argument("sql")
 @click.option(
     "--limit",
@@ -53,7 +57,7 @@ def query(context: Context, sql: str, limit: int, **options: Any) -> int:
     return _show(context, answer, as_csv=options["as_csv"])
 
 
-@click.command("list")
+@click.command("list", cls=AskingCommand)
 @click.argument("table", required=False)
 @click.option(
     "--where",
@@ -97,7 +101,7 @@ def list_(context: Context, table: str | None, limit: int, **options: Any) -> in
     return _show(context, answer, as_csv=options["as_csv"])
 
 
-@click.command()
+@click.command(cls=AskingCommand)
 @click.argument("table")
 @click.argument("record_id", metavar="ID")
 @answer_options

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
+from harvest_source.cli.explaining import ExplainingCommand
 from harvest_source.cli.options import (
     Context,
     choose_warehouse,
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
     from harvest_source.ask.access import Access, Caller
     from harvest_source.ask.audit_log import AuditLog
     from harvest_source.warehouse.target import Target
+
+
+class AskingCommand(ExplainingCommand):
+    """A command that answers questions from a DuckDB file."""
+
+    lacks: ClassVar[Mapping[str, str]] = {
+        "--destination": "questions are answered from a DuckDB file, which --database names. To "
+        "ask another database, use a client of its own, or load a file as well: harvest-source "
+        "sync --pipeline harvest_questions.",
+        "--pipeline": "the file of --database is read, whichever pipeline filled it. Leave it out.",
+        "--account": "all accounts of the file are read. Add a condition on account_id, or use a "
+        "scope with accounts: --scope NAME.",
+    }
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from harvest_source.activity import Phase
 from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.cli.explaining import ExplainingCommand
 from harvest_source.cli.options import (
     Context,
     choose_warehouse,
@@ -21,7 +23,16 @@ if TYPE_CHECKING:
     from harvest_source.export.export import ExportReport
 
 
-@click.command()
+class ExportCommand(ExplainingCommand):
+    """The command that exports tables, of any format."""
+
+    lacks: ClassVar[Mapping[str, str]] = {
+        "--table-format": "the format of the warehouse's tables is found by itself, and --format "
+        "names that of the files. Leave it out."
+    }
+
+
+@click.command(cls=ExportCommand)
 @click.argument("folder", metavar="DIR")
 @warehouse_options
 @sandbox_warehouse_option

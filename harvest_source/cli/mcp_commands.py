@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvest_source.cli.asking import (
+    AskingCommand,
     find_caller,
     open_access,
     open_audit_log,
@@ -32,7 +33,11 @@ _ADDRESS = "127.0.0.1:8765"
 _URL = f"http://{_ADDRESS}/mcp"
 
 
-@click.group(invoke_without_command=True)
+class _McpGroup(AskingCommand, click.Group):
+    """The server, and below it the commands for its tokens."""
+
+
+@click.group(cls=_McpGroup, invoke_without_command=True)
 @click.option(
     "--audit-log",
     metavar="PATH",

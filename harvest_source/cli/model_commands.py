@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harvest_source.cli.explaining import ModelsCommand
 from harvest_source.cli.file_modes import private_files
 from harvest_source.cli.options import (
     Context,
@@ -24,7 +25,7 @@ from harvest_source.defaults import SANDBOX_DAYS_OFF
 from harvest_source.exit_codes import ExitCode
 
 
-@click.command()
+@click.command(cls=ModelsCommand)
 @warehouse_options
 @sandbox_warehouse_option
 @click.option(

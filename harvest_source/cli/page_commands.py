@@ -11,6 +11,7 @@ import click
 
 from harvest_source.cli.browser import open_browser
 from harvest_source.cli.console import print_json
+from harvest_source.cli.explaining import ModelsCommand
 from harvest_source.cli.options import (
     Context,
     PathType,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from harvest_source.warehouse.target import Target
 
 
-@click.command()
+@click.command(cls=ModelsCommand)
 @click.argument("file", type=PathType())
 @warehouse_options
 @sandbox_warehouse_option
@@ -78,7 +79,7 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
     return ExitCode.DONE
 
 
-@click.command()
+@click.command(cls=ModelsCommand)
 @warehouse_options
 @sandbox_warehouse_option
 @click.option(

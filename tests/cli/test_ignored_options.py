@@ -30,6 +30,12 @@ IGNORED = (
     (("sync", "--full-refresh", "--no-deletes"), "Leave one of them out"),
     (("mcp", "--url", "https://a.example/mcp", "token", "add", "ada", "--scope", "x"), "--url has"),
     (("mcp", "--database", "other.duckdb", "token", "list"), "--database has no effect"),
+    (("query", "SELECT 1", "--destination", "postgres"), "harvest-source sync --pipeline"),
+    (("get", "clients", "1", "--account", "7"), "account_id"),
+    (("mcp", "--pipeline", "harvest"), "whichever pipeline"),
+    (("list", "--destinaton", "duckdb"), "No such option"),
+    (("export", "out", "--table-format", "delta"), "found by itself"),
+    (("report", "a.html", "--table-format", "delta"), "DuckDB or PostgreSQL"),
     *(((name, "--table-format", "delta"), "filesystem") for name in WITH_FORMAT),
 )
 
