@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Callable
 from shlex import quote
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -34,7 +35,27 @@ def answer_options(function: F) -> F:
     return read_only_file_options(as_csv(function))
 
 
-@click.command(cls=AskingCommand)
+_OPTION: Final = re.compile(r"--[\w-]+(=.*)?")
+"""An option as one argument, with its value on the same line."""
+
+
+class QueryCommand(AskingCommand):
+    """A command whose argument is SQL, which may begin with a comment: ``-- Hours by month``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; one that contains blanks and is no option is the SQL."""
+        if "--" not in args:
+            comments = [each for each in args if _begins_with_comment(each)]
+            args = [each for each in args if each not in comments]
+            args += ["--", *comments] if comments else []
+        return super().parse_args(ctx, args)
+
+
+def _begins_with_comment(text: str) -> bool:
+    return text.startswith("--") and len(text.split()) > 1 and not _OPTION.fullmatch(text)
+
+
+@click.command(cls=QueryCommand)
 @click.argument("sql")
 @click.option(
     "--limit",

@@ -43,6 +43,14 @@ def test_a_query_prints_a_table(bare: Run, warehouse: Path) -> None:
     assert "000" not in result.out
 
 
+@pytest.mark.parametrize("comment", ["-- Hours", "--csv", "--hours=h"])
+def test_sql_may_begin_with_a_comment(bare: Run, warehouse: Path, comment: str) -> None:
+    """It was read as an unknown option. A mistyped option is still one, whatever its value."""
+    sql = f"{comment}\nSELECT 4 AS n"
+    assert bare("query", sql, "--csv").out == bare("query", "--csv", "--", sql).out == "n\n4\n"
+    assert "'--databse'" in bare("query", "SELECT 1", "--databse=my file.duckdb").err
+
+
 def test_a_column_that_models_lack_names_the_command(bare: Run, warehouse: Path) -> None:
     """They may be of an earlier version. A query of tables alone has only the database's words."""
     of_model = bare("query", "SELECT brand_new FROM harvest__clients")
