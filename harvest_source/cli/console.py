@@ -88,6 +88,20 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value))
 
 
+def print_address(url: str, *, as_json: bool, listens: str = "") -> None:
+    """
+    Print the address of a server that has begun to listen, and pass it on at once.
+
+    Args:
+        listens: Host and port, if they are not those of *url*.
+    """
+    if as_json:
+        print_json({"status": "ok", "url": url} | ({"listens": listens} if listens else {}))
+    else:
+        print(f"{url} (listening on {listens})" if listens else url)
+    sys.stdout.flush()
+
+
 def print_text(mark: str, text: str) -> None:
     """Print ``mark: text`` on stdout: one line, or on a terminal as many as it needs."""
     print(lay_out(mark, text, _open_rich().width) if sys.stdout.isatty() else f"{mark}: {text}")

@@ -15,7 +15,7 @@ from harvest_source.cli.asking import (
     open_audit_log,
     read_only_file_options,
 )
-from harvest_source.cli.console import print_json, print_table
+from harvest_source.cli.console import print_address, print_json, print_table
 from harvest_source.cli.options import Context, common_options, refuse_given
 from harvest_source.cli.streams import OutputError
 from harvest_source.defaults import PROFILE
@@ -110,7 +110,13 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
             callers = _build_callers(context, address, audit)
             trouble = Trouble(context.console.error)
             server = AskServer(access.for_server(), callers.find_caller, audit, clock, trouble)
-            anyio.run(partial(serve_http, build_app(server, callers, address), address))
+            tell = partial(
+                print_address,
+                address.url,
+                as_json=context.console.as_json,
+                listens=options["http"] if options["url"] else "",
+            )
+            anyio.run(serve_http, build_app(server, callers, address), address, tell)
     return ExitCode.DONE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvest_source.cli.browser import open_browser
-from harvest_source.cli.console import print_json
+from harvest_source.cli.console import print_address, print_json
 from harvest_source.cli.explaining import ModelsCommand
 from harvest_source.cli.options import (
     Context,
@@ -109,11 +108,7 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
     target = _build_target(choose_warehouse(options, sandbox=sandbox))
 
     def tell(address: str) -> None:
-        if context.console.as_json:
-            print_json({"status": "ok", "url": address})
-        else:
-            print(address)
-        sys.stdout.flush()
+        print_address(address, as_json=context.console.as_json)
         if not (no_browser or context.console.as_json):
             open_browser(address, context.console)
 

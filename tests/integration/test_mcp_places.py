@@ -122,6 +122,7 @@ def test_callers_are_served_through_the_proxy(behind: tuple[Served, str], era: s
 def test_the_proxy_does_not_bypass_host_and_token_checks(behind: tuple[Served, str]) -> None:
     """The server checks the caller's own headers, and serves nothing without a token."""
     served, _ = behind
+    assert served.stdout.read_text() == f"{served.url} (listening on {served.listens})\n"
     assert served.post("ada", host="evil.example").status_code == 421
     assert served.post("ada", host="evil.example", **EVIL).status_code == 421
     assert served.post("ada", origin="https://evil.example").status_code == 403
@@ -157,7 +158,7 @@ def test_a_proxy_that_passes_another_host_is_refused(
     [
         (["--http=0.0.0.0:{port}"], "--tls-cert"),
         (["--http=0.0.0.0:{port}", "--proxy=proxy.example.com"], "--proxy"),
-        (["--http=127.0.0.1:{taken}"], "Cannot listen on"),
+        (["--http=127.0.0.1:{taken}"], "Choose another address with --http"),
     ],
 )
 def test_impossible_server_options_are_refused_in_one_line(

@@ -62,6 +62,11 @@ class Served:
         return self.url.removesuffix("/mcp")
 
     @property
+    def stdout(self) -> Path:
+        """What the server printed."""
+        return self.stderr.with_name("stdout.txt")
+
+    @property
     def surroundings(self) -> dict[str, str]:
         """Environment of the command and of the server, limited to its folder."""
         own = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
@@ -115,11 +120,12 @@ class Served:
         """Run the server; yields its process."""
         address = self.listens or self.url.removeprefix("http://").partition("/")[0]
         given = ("--http", address, "--url", self.url, "--audit-log", str(self.log))
-        with self.stderr.open("w") as errors:
+        with self.stderr.open("w") as errors, self.stdout.open("w") as printed:
             server = subprocess.Popen(
                 [*COMMAND, "mcp", *given, *self.options],
                 cwd=self.folder,
                 env=self.surroundings,
+                stdout=printed,
                 stderr=errors,
             )
         try:

@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -190,9 +191,14 @@ class _Metadata:
         await answer(scope, receive, send)
 
 
-async def serve_http(app: Starlette, address: ServerAddress) -> None:
+async def serve_http(
+    app: Starlette, address: ServerAddress, on_listening: Callable[[], None]
+) -> None:
     """
     Serve until the process is told to stop.
+
+    Args:
+        on_listening: Called once, when callers can connect.
 
     Raises:
         ConfigError: The server cannot listen on the address, or cannot use the certificate.
@@ -212,4 +218,6 @@ async def serve_http(app: Starlette, address: ServerAddress) -> None:
         timeout_graceful_shutdown=_STOP_S,
     )
     # The socket is opened here, so that a failure is a ConfigError and not the library's message.
-    await uvicorn.Server(config).serve(sockets=address.listen())
+    sockets = address.listen()
+    on_listening()
+    await uvicorn.Server(config).serve(sockets=sockets)

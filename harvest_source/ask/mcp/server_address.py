@@ -117,7 +117,10 @@ class ServerAddress:
             for each in opened:
                 each.close()
             why = describe_os_error(error)
-            msg = f"Cannot listen on {printable(self.host)}:{self.port} ({why})."
+            msg = (
+                f"Cannot listen on {printable(self.host)}:{self.port} ({why}). Choose another "
+                "address with --http."
+            )
             raise ConfigError(msg) from error
         return opened
 
