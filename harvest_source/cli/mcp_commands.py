@@ -175,11 +175,13 @@ def add(context: Context, *, name: str, scope: str, days: int | None, url: str) 
     --profile names the sign-in that says which person uses it.
     """
     from harvest_source.ask.mcp.address import split_address
-    from harvest_source.ask.scopes import choose_scope
+    from harvest_source.ask.scopes import Rows, choose_scope
 
-    choose_scope(_read_scopes(), scope)
+    allowed = choose_scope(_read_scopes(), scope)
     split_address(url)
     profile, tokens = context.profile or PROFILE, _open_tokens(context)
+    if context.profile or allowed.rows is not Rows.ALL:
+        _check_sign_in(context, profile)
     made = tokens.add(name, scope=scope, profile=profile, url=url, days=days)
     try:
         if context.console.as_json:
@@ -224,6 +226,20 @@ def revoke(context: Context, *, name: str) -> int:
     else:
         context.console.note("ok", f"revoked {name}")
     return ExitCode.DONE
+
+
+def _check_sign_in(context: Context, profile: str) -> None:
+    """
+    Refuse a profile without a sign-in: a scope by person shows nothing to its token.
+
+    Raises:
+        ConfigError: It has none; the message names the command that makes it.
+    """
+    from harvest_source.config.sign_in import choose_sign_in
+    from harvest_source.operations.login import open_sign_in_context
+
+    sign_in = open_sign_in_context({"auth_profile": profile}, context.console.warn)
+    choose_sign_in(sign_in.config, sign_in.http, may_exchange=False)
 
 
 def _read_scopes() -> Any:

@@ -37,7 +37,6 @@ CLIENTS = (("mcp", "auto"), ("mcp", "legacy"), ("fastmcp", "auto"), ("openai_age
 each_client = pytest.mark.parametrize(("library", "era"), CLIENTS)
 
 NOTIFY = "http://127.0.0.1:1/hook/notify-canary"
-PROFILES = {"manager": "manager", "member": "member", "newcomer": "manager"}
 OAUTH = {
     "CLIENT_ID": "an-app",
     "CLIENT_SECRET": "secret-canary-0123456789",
@@ -315,7 +314,7 @@ def test_harvest_revokes_one(office: Office) -> None:
     """If Harvest refuses a person's sign-in, that person gets nothing, and the others go on."""
     trouble = f"bad token {office.account.tokens['manager']}"
     office.account.fault("invalid", path="/users/me", message=trouble)
-    office.served.add("fay", "mine", "--profile", "newcomer")
+    office.served.add("fay", "mine", "--profile", "manager2")
     asked = {"table": "time_entries"}
     with ExitStack() as stack:
         used = (("ada", "mcp", "auto"), ("fay", "fastmcp", "auto"), ("ed", "openai_agents", ""))

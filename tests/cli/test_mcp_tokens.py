@@ -11,13 +11,22 @@ from tests.support.command import Run, run_shell
 from tests.support.dlt_project import enter_project
 
 ADD = ("mcp", "token", "add")
-SCOPE = '[sources.harvest.scopes.mine]\ntables = ["users"]\n'
+SCOPE = """
+[sources.harvest.scopes.mine]
+tables = ["users"]
+
+[sources.harvest.scopes.own]
+rows = "own"
+columns = ["users.*"]
+"""
 
 MISTAKES = (
     (("ada", "--url", "nope"), "--url is the address"),
     (("ada", "--url", "https://harvest.example.com"), "/mcp"),
     (("ada", "--days", "99999999999"), "--days"),
     (("a b",), "NAME cannot be 'a b'"),
+    (("ada", "--profile", "adda"), "harvest-source auth login --profile adda"),
+    (("ada", "--scope", "own"), "harvest-source auth login"),
 )
 
 
@@ -39,7 +48,7 @@ def test_a_token_that_could_not_work_is_not_made(
     scoped: Run, arguments: Sequence[str], says: str
 ) -> None:
     """The server compares the address exactly, and would refuse the caller."""
-    refused = scoped(*ADD, *arguments, "--scope", "mine")
+    refused = scoped(*ADD, "--scope", "mine", *arguments)
     assert refused.code == 2
     assert says in refused.err
     assert "bug" not in refused.err
