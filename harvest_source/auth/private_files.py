@@ -61,18 +61,31 @@ def check_private_file(path: Path) -> None:
     Raises:
         ConfigError: *path* is a folder, or is accessible to other users.
     """
+    check_no_folder(path, "read")
+    check_private(path)
+
+
+def check_no_folder(path: Path, purpose: str) -> None:
+    """
+    Refuse a folder in the place of a file; *path* need not exist.
+
+    Args:
+        purpose: What the file cannot be then, for the message: ``read``.
+
+    Raises:
+        ConfigError: *path* is a folder; the message contains the command that moves it away.
+    """
     try:
         is_folder = path.is_dir()
     except OSError:
-        is_folder = False  # The next check says why it cannot be reached.
+        return  # Opening it says why it cannot be reached.
     if is_folder:
         place = shlex.quote(str(path))
         msg = (
-            f"{path} cannot be read: it is a folder, and has to be a file. Move it away: "
+            f"{path} cannot be {purpose}: it is a folder, and has to be a file. Move it away: "
             f"mv {place} {place}.folder"
         )
         raise ConfigError(msg)
-    check_private(path)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from harvest_source.auth.private_files import (
+    check_no_folder,
     check_private,
     check_private_file,
     make_folder,
@@ -176,9 +177,11 @@ class ServerTokens:
 
         Raises:
             BusyError: Another process holds the lock for too long.
-            ConfigError: The file cannot be written.
+            ConfigError: The file cannot be written, or the lock is a folder.
         """
-        lock = FileLock(self._folder / f"{FILE}.lock", timeout=_LOCK_S, mode=0o600)
+        path = self._folder / f"{FILE}.lock"
+        check_no_folder(path, "locked")
+        lock = FileLock(path, timeout=_LOCK_S, mode=0o600)
         try:
             make_folder(self._folder)
             with lock:

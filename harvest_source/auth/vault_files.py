@@ -13,6 +13,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from harvest_source.auth.private_files import (
+    check_no_folder,
     check_private,
     check_private_file,
     make_folder,
@@ -101,15 +102,8 @@ class VaultFiles:
         Raises:
             ConfigError: They cannot be removed.
         """
-        path = self._path(profile)
-        try:
-            was_there = path.exists()
-            path.unlink(missing_ok=True)
-            self.locate_last_check(profile).unlink(missing_ok=True)
-        except OSError as error:
-            msg = f"{path} cannot be removed ({error.strerror}). Remove it yourself."
-            raise ConfigError(msg) from error
-        return was_there
+        removed = [_remove(path) for path in (self._path(profile), self.locate_last_check(profile))]
+        return removed[0]
 
     def locate_last_check(self, profile: str) -> Path:
         """The file of :mod:`harvest_source.auth.last_check` for *profile*; it may not exist."""
@@ -122,16 +116,18 @@ class VaultFiles:
 
         Raises:
             BusyError: Another process holds the lock for too long.
-            ConfigError: The folder is accessible to other users.
+            ConfigError: The folder is accessible to other users, or the lock is a folder.
             SignInError: The folder cannot be written.
         """
-        lock = FileLock(self.folder / f"{name}.lock", timeout=_LOCK_S, mode=0o600)
+        path = self.folder / f"{name}.lock"
+        check_no_folder(path, "locked")
+        lock = FileLock(path, timeout=_LOCK_S, mode=0o600)
         try:
             make_folder(self.folder)
             lock.acquire()
         except Timeout as error:
             msg = (
-                f"Another process has held {self.folder / name}.lock for {_LOCK_S:.0f} s. Wait for "
+                f"Another process has held {path} for {_LOCK_S:.0f} s. Wait for "
                 "it, or end it, and run the same command again."
             )
             raise BusyError(msg) from error
@@ -157,6 +153,8 @@ class VaultFiles:
 
     def check_writable(self) -> str:
         """Create the folder; return why it cannot be written, or an empty text."""
+        if why := self.find_barrier():
+            return why
         try:
             make_folder(self.folder)
         except OSError as error:
@@ -200,3 +198,21 @@ class VaultFiles:
 
     def _path(self, profile: str) -> Path:
         return self.folder / f"{check_profile(profile)}{_SUFFIX}"
+
+
+def _remove(path: Path) -> bool:
+    """
+    Remove a file; returns whether it was there.
+
+    Raises:
+        ConfigError: It cannot be removed.
+    """
+    check_no_folder(path, "removed")
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        msg = f"{path} cannot be removed ({error.strerror}). Remove it yourself."
+        raise ConfigError(msg) from error
+    return True

@@ -112,9 +112,12 @@ def revoke_sign_in(context: SignInContext, dependants: Sequence[Dependant]) -> R
     errors: list[HarvestError] = []
     ended = {each.name: _end(each, context.profile, errors) for each in dependants}
     vault = find_vault(context.config, context.warn)
+    failed: list[HarvestError] = []
     with vault.lock(context.profile) if vault and _is_saved(vault, context) else nullcontext():
-        harvest = _end_at_harvest(context, vault, errors)
-        was_saved = vault.files.forget(context.profile) if vault else False
+        harvest = _end_at_harvest(context, vault, failed)
+        was_saved, kept = _forget(context, vault)
+    errors += [_explain_failure(each, was_saved=was_saved) for each in failed]
+    errors += kept
     configured = tuple(_list_configured(context.profile))
     if not was_saved and not configured and not any(ended.values()) and not errors:
         raise ConfigError(_explain_unknown(context.profile, vault))
@@ -134,6 +137,14 @@ def _end(dependant: Dependant, profile: str, errors: list[HarvestError]) -> int:
     return 0
 
 
+def _forget(context: SignInContext, vault: Vault | None) -> tuple[bool, list[HarvestError]]:
+    """Whether the vault had logins of the profile, and why they could not be removed."""
+    try:
+        return (vault.files.forget(context.profile) if vault else False), []
+    except HarvestError as error:
+        return False, [error]
+
+
 def _is_saved(vault: Vault, context: SignInContext) -> bool:
     return context.profile in vault.files.profiles()
 
@@ -147,7 +158,7 @@ def _end_at_harvest(
     try:
         logins = _read_logins(context, vault)
     except HarvestError as error:
-        errors.append(_explain_failure(error))
+        errors.append(error)
         sides, logins = [HarvestSide.FAILED], []
     if seed is not None and not any(matches_digest(login.seed, seed) for login in logins):
         logins.append(SavedLogin(Tokens(refresh_token=seed.strip())))
@@ -156,7 +167,7 @@ def _end_at_harvest(
             sides.append(_end_login(context, login))
         except HarvestError as error:
             sides.append(HarvestSide.FAILED)
-            errors.append(_explain_failure(error))  # The sign-in is still forgotten here.
+            errors.append(error)  # The sign-in is still forgotten here.
     if context.config.credentials.access_token is not None:
         sides.append(HarvestSide.BY_HAND)
     return max(sides, key=list(HarvestSide).index)
@@ -199,9 +210,12 @@ def _list_configured(profile: str) -> Sequence[str]:
     return [place for place in places if place]
 
 
-def _explain_failure(error: HarvestError) -> HarvestError:
-    kind = AuthError if isinstance(error, AuthError) else type(error)
-    return kind(f"Harvest may still accept this sign-in: {error} It is forgotten here; {_BY_HAND}.")
+def _explain_failure(error: HarvestError, *, was_saved: bool) -> HarvestError:
+    kinds = (AuthError, ConfigError)
+    kind = next((each for each in kinds if isinstance(error, each)), type(error))
+    why = str(error) if str(error).endswith(".") else f"{error}."
+    here = f"It is forgotten here; {_BY_HAND}." if was_saved else f"To end it, {_BY_HAND}."
+    return kind(f"Harvest may still accept this sign-in: {why} {here}")
 
 
 def _explain_configured(profile: str, places: Sequence[str]) -> str:

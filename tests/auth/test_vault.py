@@ -468,13 +468,28 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(vault: Vault) -> Non
         vault.files.profiles()
 
 
-def test_a_login_that_cannot_be_removed_is_named(vault: Vault) -> None:
-    """Logging out never pretends to succeed."""
+@pytest.mark.parametrize("name", ["default.vault", "default.look"])
+def test_a_login_that_cannot_be_removed_is_named(vault: Vault, name: str) -> None:
+    """Logging out never pretends to succeed, and names the file that is in the way."""
     keep(vault)
-    (vault.folder / "default.vault").unlink()
-    (vault.folder / "default.vault").mkdir()
-    with pytest.raises(ConfigError, match="cannot be removed"):
+    (vault.folder / name).unlink(missing_ok=True)
+    (vault.folder / name).mkdir()
+    with pytest.raises(ConfigError, match=f"{name} cannot be removed: it is a folder.* mv "):
         vault.files.forget("default")
+
+
+def test_a_folder_in_the_place_of_a_lock_is_named(vault: Vault) -> None:
+    """The vault can be written; only the lock cannot be taken."""
+    (vault.folder / "default.lock").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"lock cannot be locked: it is a folder.* mv "):
+        vault.lock("default").__enter__()
+
+
+def test_a_file_in_the_place_of_the_vault_is_named(vault: Vault) -> None:
+    """It holds no sign-in to forget, and no folder can be made there."""
+    vault.folder.write_text("")
+    assert not vault.files.forget("default")
+    assert "is not a folder" in vault.files.check_writable()
 
 
 def test_a_key_file_that_is_damaged_says_what_to_do(tmp_path: Path) -> None:

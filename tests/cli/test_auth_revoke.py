@@ -237,10 +237,16 @@ def test_the_tokens_of_a_person_end_with_the_sign_in(
     sign_in(office, say, "--profile", "berta")
     vault = folder.parent / "data" / "harvest-source" / "vault"
     tokens = ServerTokens(vault, SystemClock().now)
-    for name, profile in (("desk", "anna"), ("phone", "anna"), ("other", "berta")):
+    people = (("desk", "anna"), ("phone", "anna"), ("other", "berta"), ("fax", "carol"))
+    for name, profile in people:
         tokens.add(name, scope="figures", profile=profile, url="http://127.0.0.1/mcp", days=None)
     result = bare(*REVOKE, "anna", "--json")
     assert (result.code, result.json["ended"]) == (0, {"tokens": 2})
+    (vault / "carol.vault").mkdir()
+    result = bare(*REVOKE, "carol", "--json")
+    assert (result.code, result.json["ended"]) == (2, {"tokens": 1})
+    assert "carol.vault cannot be removed: it is a folder" in result.json["errors"][1]
+    assert "forgotten here" not in result.out
     left = bare("mcp", "token", "list", "--json").json["tokens"]
     assert [each["name"] for each in left] == ["other"]
     (vault / FILE).write_text("[]")
