@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from harvest_source.dlt_internals import iter_config_files, iter_config_values
+from harvest_source.dlt_internals import (
+    find_source_section,
+    iter_config_files,
+    iter_config_values,
+)
 from harvest_source.errors import printable
 
-_VARIABLE: Final = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
 _LOOKS_LIKE_OURS: Final = re.compile(r"HARVEST.*(TOKEN|SECRET|KEY)")
 _NOT_A_SIGN_IN: Final = "HARVEST_SOURCE_"
 """Prefix of our own variables that do not hold a token, such as the vault's key."""
@@ -27,14 +30,16 @@ def explain_missing_token(vault: str) -> str:
     Args:
         vault: Where saved sign-ins are kept, or why there is no such place.
     """
+    section = ".".join(find_source_section())
+    variable = "__".join((*find_source_section(), "credentials", "access_token")).upper()
     files = [str(path) for path in iter_config_files()]
-    places = ", ".join([f"{_VARIABLE} in the environment", *files, vault])
-    found = (*_iter_variables(os.environ), *_iter_short_places(), *_iter_files(files))
+    places = ", ".join([f"{variable} in the environment", *files, vault])
+    found = (*_iter_variables(os.environ), *_iter_short_places(section), *_iter_files(files))
     unread = "".join(f" {each}" for each in found)
     return (
         f"No Harvest access token was found. Looked for it in: {places}.{unread} Make one at "
         "https://id.getharvest.com/developers and put it into .dlt/secrets.toml as access_token "
-        f"under [sources.harvest.credentials], or into the environment as {_VARIABLE}; or sign in "
+        f"under [{section}.credentials], or into the environment as {variable}; or sign in "
         "with: harvest-source auth login. Without an account: add --sandbox."
     )
 
@@ -45,16 +50,19 @@ def _iter_variables(environment: Mapping[str, str]) -> Iterator[str]:
             yield f"{printable(name)} is set, but that name is not read."
 
 
-def _iter_short_places() -> Iterator[str]:
+def _iter_short_places(section: str) -> Iterator[str]:
     """
     Name tokens outside our sections. They may be another program's, and would be sent to Harvest.
+
+    Args:
+        section: The section that is read.
     """
     for name in ("access_token", "refresh_token"):
         for sections in _SHORT_SECTIONS:
             for value, key, provider in iter_config_values(name, *sections):
                 if isinstance(value, str):
                     place = key if provider.startswith("Env") else f"{key} in {provider}"
-                    yield f"{place} is set, but without sources.harvest it is not read."
+                    yield f"{place} is set, but without {section} it is not read."
 
 
 def _iter_files(read: Iterable[str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from harvest_source.defaults import PROFILE
 from harvest_source.dlt_internals import (
     ConfigurationException,
     fill_spec,
+    find_source_section,
     find_source_setting,
     is_to_resolve,
     iter_config_values,
@@ -145,7 +146,8 @@ def name_section(profile: str) -> str:
 
 def _explain(error: ConfigurationException, sections: tuple[str, ...]) -> str:
     """The first lines of dlt's message, without a value that may be a token, and what to do."""
-    files = ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment"
+    section = ".".join(sections or find_source_section())
+    files = f".dlt/config.toml or .dlt/secrets.toml under [{section}], or in the environment"
     if isinstance(error, ConfigValueCannotBeCoercedException):
         found = find_source_setting(error.field_name, sections)
         wanted = getattr(error.hint, "__name__", str(error.hint))

@@ -79,6 +79,7 @@ from harvest_source.dlt_internals.settings import (
 )
 from harvest_source.dlt_internals.source_settings import (
     fill_spec,
+    find_source_section,
     find_source_setting,
     is_to_resolve,
 )
@@ -164,6 +165,7 @@ __all__ = [
     "find_root",
     "find_row_key",
     "find_setting",
+    "find_source_section",
     "find_source_setting",
     "find_stored_columns",
     "find_table",

@@ -52,8 +52,7 @@ def find_source_setting(
     name before it. Without ``get_value``: see :func:`find_setting`.
     """
     context = Container()[ConfigSectionContext]
-    if not sections:
-        sections = context.sections if context.sections[:1] == _USUAL[:1] else _USUAL
+    sections = sections or _find_own_sections(context)
     places = [place + inner for place in _iter_places(sections)]
     for name in dict.fromkeys((context.pipeline_name or "", "")):
         for provider in dlt.config.config_providers:
@@ -97,6 +96,19 @@ def fill_spec(
             value = deserialize_value(name, found.value, inner_hint)
         setattr(spec, name, value)
     spec.resolve()
+
+
+def find_source_section() -> tuple[str, ...]:
+    """
+    The section for the settings of the source that dlt is evaluating, as a person writes it.
+
+    Two names, such as ``sources.harvest``; a cloned source may have another than the usual one.
+    """
+    return _find_own_sections(Container()[ConfigSectionContext])[: len(_USUAL)]
+
+
+def _find_own_sections(context: ConfigSectionContext) -> tuple[str, ...]:
+    return context.sections if context.sections[:1] == _USUAL[:1] else _USUAL
 
 
 def _iter_places(sections: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -183,6 +183,15 @@ def test_a_cloned_source_reads_its_own_section(
     with pytest.raises(ConfigError, match="start_date is not a day"):
         harvest.clone(section="other")()
     assert "time_entries" in harvest().resources
+    second = harvest.clone(name="second", section="second_company")
+    monkeypatch.setenv("SOURCES__SECOND_COMPANY__OVERLAP", "long")
+    with pytest.raises(ConfigError, match=r"under \[sources\.second_company\]"):
+        second()
+    monkeypatch.delenv("SOURCES__SECOND_COMPANY__OVERLAP")
+    with pytest.raises(ConfigError, match="Looked for it in: SOURCES__SECOND_COMPANY__CRED") as no:
+        second()
+    assert "[sources.second_company.credentials]" in str(no.value)
+    assert "or into the environment as SOURCES__HARVEST" not in str(no.value)
 
 
 def test_a_misspelt_argument_is_an_error(configure: Configure) -> None:
