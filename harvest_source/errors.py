@@ -29,12 +29,20 @@ contains a token, a query string or a response body.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, TypeVar
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Final, TypeVar
 
 from harvest_source.exit_codes import ExitCode
 
 E = TypeVar("E", bound=BaseException)
+
+_PATH: Final = re.compile(
+    r"""(?<![\w.])(?:/[^\s/'"(),;]+){2,}|\b[A-Za-z]:(?:\\[^\s\\'"(),;]+){2,}"""
+)
+"""An absolute path, or a part of an address, which is told apart by its first folder."""
 
 
 class HarvestError(Exception):
@@ -230,6 +238,11 @@ def error_dict(
     }
 
 
+def store_errors(errors: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Entries of :func:`error_dict` as the warehouse keeps them."""
+    return [{**each, "message": without_folders(str(each["message"]))} for each in errors]
+
+
 def counted(number: int, noun: str) -> str:
     """``1 row``, ``1,000 rows``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -252,3 +265,33 @@ def printable(text: object, *, limit: int = 200) -> str:
         word.partition("?")[0] + "?..." if "/" in word and "?" in word else word for word in words
     )
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def without_folders(text: str) -> str:
+    """
+    Shorten each absolute path in *text* to its last name.
+
+    For texts that are stored in a warehouse: its readers may be others than the person who runs the
+    sync, and a path names users and folders of that machine. Paths of requests stay.
+    """
+    for folder in _iter_own_folders():  # Their names may have blanks.
+        text = text.replace(f"{folder}{os.sep}", "")
+    return _PATH.sub(_shorten, text)
+
+
+def _iter_own_folders() -> Iterator[Path]:
+    for find in (Path.cwd, Path.home):
+        try:
+            folder = find()
+        except (OSError, RuntimeError):
+            continue  # It was removed, or this user has none.
+        if folder != folder.parent:
+            yield folder
+
+
+def _shorten(found: re.Match[str]) -> str:
+    path = found[0]
+    if "\\" in path:
+        return path.rpartition("\\")[2]
+    is_here = Path("/", path.split("/")[1]).is_dir()
+    return path.rpartition("/")[2] if is_here else path

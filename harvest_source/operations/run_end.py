@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from harvest_source._version import __version__
-from harvest_source.errors import DestinationError, printable
+from harvest_source.errors import DestinationError, printable, store_errors
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.own_tables import SYNC_RUNS
@@ -141,7 +141,7 @@ def _build_row(report: SyncReport) -> dict[str, object]:
         "status": report.status,
         "account_ids": ",".join(map(str, report.account_ids)),
         "tables": summary["tables"],
-        "errors": summary["errors"],
+        "errors": store_errors(summary["errors"]),
         "requests": report.requests,
         "version": __version__,
         "rows_deleted": sum(report.run_log.deleted.values()),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from harvest_source._version import __version__
-from harvest_source.errors import printable
+from harvest_source.errors import printable, store_errors
 from harvest_source.load.own_tables import is_made
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace
@@ -63,7 +63,7 @@ def _build_row(report: VerifyReport, ended_at: datetime) -> dict[str, object]:
         "not_told": counts["information"],
         "checks": summary["checks"],
         "differences": [each.as_dict() for each in report.differences[:_MOST_DIFFERENCES]],
-        "errors": summary["errors"],
+        "errors": store_errors(summary["errors"]),
         "mended": report.mended,
         "requests": report.requests,
         "version": __version__,

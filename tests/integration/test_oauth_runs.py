@@ -107,6 +107,31 @@ def test_a_login_revoked_during_a_run_fails_the_unread_tables(
     assert "SignInError" in str(row["errors"])
 
 
+@pytest.mark.rare
+def test_a_stored_error_names_no_folder_of_the_machine(
+    open_lab: OpenLab, settings: Settings
+) -> None:
+    """Callers of the agents' server and readers of a published copy can read sync_runs."""
+    lab = open_lab()
+    given = settings(lab)
+    vault = lab.folder / "vault"
+
+    def strike(request: Request) -> None:
+        if request.table == "time_entries":
+            lab.server.clear_hooks()
+            vault.rename(lab.folder / "elsewhere")
+            vault.write_text("")
+            lab.clock.advance(120)
+            expire(lab)
+
+    lab.server.before_request(strike)
+    report = lab.sync("time_entries", "clients", "roles", settings=given)
+    assert str(vault) in str(report.as_dict()["errors"])
+    [row] = lab.sql("SELECT errors FROM sync_runs")
+    assert "vault" in str(row["errors"])
+    assert str(lab.folder.parent) not in str(row["errors"])
+
+
 def test_only_the_account_that_the_login_lost_fails(open_lab: OpenLab, settings: Settings) -> None:
     """If access to one account is lost, the other account's run continues."""
     lab = open_lab(accounts=(1000001, 1000002))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from harvest_source.errors import (
     find_cause,
     iter_causes,
     printable,
+    without_folders,
 )
 
 
@@ -120,3 +122,14 @@ def test_a_reported_error_names_its_table_account_or_neither() -> None:
 def test_text_from_outside_is_one_short_line(text: object, shown: str) -> None:
     """It has no control characters and no queries, and is cut."""
     assert printable(text) == shown
+
+
+def test_a_stored_text_names_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths of requests and addresses stay; a current folder may have blanks in its name."""
+    own = tmp_path / "Ada's files"
+    own.mkdir()
+    monkeypatch.chdir(own)
+    said = "401 on /v2/users/me. See https://id.getharvest.com/developers, or mv {}vault {}x.folder"
+    given = said.format(f"{tmp_path}/lab/", f"{own}/")
+    assert without_folders(given) == said.format("", "")
+    assert without_folders(r"C:\Users\ada\x.duckdb is in use") == "x.duckdb is in use"
