@@ -33,8 +33,8 @@ def check_loaded(warehouse: Warehouse) -> None:
     msg = (
         f"Pipeline {target.pipeline} has loaded nothing into dataset {target.dataset} of "
         f"{target.database or target.destination}, so there is nothing to work on.{there} Give "
-        "the --database, --dataset and --pipeline of your sync, or load the data: harvest-source "
-        "sync"
+        "the --database, --dataset and --pipeline of your sync, or load the data: "
+        f"{target.build_command('sync')}"
     )
     raise ConfigError(msg)
 
@@ -49,10 +49,11 @@ def check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
     state = warehouse.source_state
     known = {int(each) for name in BY_NAME for each in stored_accounts(state, name)}
     if unknown := [each for each in accounts if each not in known]:
+        command = warehouse.target.build_command("sync")
         msg = (
             f"No data of account {unknown[0]} has been read into {warehouse.target}. It has rows "
             f"of account {', '.join(map(str, sorted(known)))}: choose one of them with --account, "
-            f"or read account {unknown[0]}: harvest-source sync --account {unknown[0]}"
+            f"or read account {unknown[0]}: {command} --account {unknown[0]}"
         )
         raise ConfigError(msg)
 
@@ -74,13 +75,13 @@ def explain_incomparable(workspace: Workspace, session: Session) -> str:
     if not cursors:
         return (
             f"of account {account_id}, no table that can be counted has been read completely into "
-            f"{target}. Check --account and --profile, or read it: harvest-source sync"
+            f"{target}. Check --account and --profile, or read it: {target.build_command('sync')}"
         )
     others = ", ".join(sorted({each.visibility for each in cursors}))
     return (
         f"account {account_id} was read with the token of another user or role ({others}; this "
         f"token: {session.owner.visibility}), which may see different rows. Use that token, or "
-        "read the account with this one: harvest-source sync"
+        f"read the account with this one: {target.build_command('sync')}"
     )
 
 

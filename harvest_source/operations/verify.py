@@ -156,7 +156,7 @@ def _note_never_read(workspace: Workspace) -> None:
         if place in never_read:
             msg = (
                 "It has never been read completely, so it was not compared. To read it: "
-                "harvest-source sync"
+                f"{warehouse.target.build_command('sync')}"
             )
             log.fail(*place, NothingComparedError(msg))
 

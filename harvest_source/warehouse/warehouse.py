@@ -145,8 +145,8 @@ class Warehouse:
             self.check_owner()
             self.pipeline.sync_destination()
         self._schema = None
-        waits = "Rows that an earlier run read wait to be loaded: harvest-source sync loads them."
-        return [waits] if self._folder.has_pending else []
+        waits = "Rows that an earlier run read wait to be loaded: {} loads them."
+        return [waits.format(self.target.build_command("sync"))] if self._folder.has_pending else []
 
     def check_owner(self) -> None:
         """

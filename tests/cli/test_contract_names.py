@@ -211,6 +211,9 @@ def test_the_sandbox_uses_its_own_database_and_pipeline_names(
         assert "add --sandbox" in bare(*command).err
         assert bare(*command, "--sandbox").code == 0
     assert "list clients --sandbox" in bare("get", "clients", "1", "--sandbox").err
+    for name, option in (("status", "--account 5"), ("verify", "--dataset other")):
+        said = bare(name, "--sandbox", *option.split()).err
+        assert f"harvest-source sync --sandbox {option}" in said
 
 
 @pytest.mark.usefixtures("run")
