@@ -280,29 +280,42 @@ class Realisation:
 
     standard_value: Decimal | None
     invoiced: Decimal
-    collected: Fraction
+    collected: Decimal
+    expenses: Decimal = ZERO
 
 
 def realisation(records: Records) -> dict[tuple[int, int | None], Realisation]:
-    """By invoice and project, without drafts; payments are split like the net amounts."""
-    worth: dict[tuple[int, int], Decimal | None] = {}
+    """
+    By invoice and project, without drafts; payments are split like the net amounts.
+
+    Projects whose work or expenses an invoice bills belong to it even if no line names them.
+    """
+    worth: dict[tuple[int, int | None], Decimal | None] = {}
     for entry in records.rows("time_entries"):
         if entry["invoice"]:
             key = entry["invoice"]["id"], entry["project"]["id"]
             value, before = records.standard_value(entry), worth.get(key, ZERO)
             worth[key] = None if value is None or before is None else before + value
+    expenses: dict[tuple[int, int | None], Decimal] = {}
+    for expense in records.rows("expenses"):
+        if expense["invoice"]:
+            key = expense["invoice"]["id"], expense["project"]["id"]
+            add(expenses, key, number(expense["total_cost"]))
     paid = collected(records)
     found = {}
     for invoice in records.rows("invoices"):
         if invoice["state"] == "draft":
             continue
-        parts, whole = project_parts(invoice), net(invoice)
-        for project_id, part in parts.items():
-            of = Fraction(part) / Fraction(whole) if whole else Fraction(1, len(parts))
-            found[invoice["id"], project_id] = Realisation(
-                standard_value=worth.get((invoice["id"], project_id or 0), ZERO),
-                invoiced=part,
-                collected=Fraction(paid.get(invoice["id"], ZERO)) * of,
+        parts = project_parts(invoice)
+        cut = split(paid.get(invoice["id"], ZERO), invoice)
+        billed = {key[1] for key in (*worth, *expenses) if key[0] == invoice["id"]}
+        for project_id in {*parts, *billed}:
+            key = invoice["id"], project_id
+            found[key] = Realisation(
+                standard_value=worth.get(key, ZERO),
+                invoiced=parts.get(project_id, ZERO),
+                collected=cut.get(project_id, ZERO),
+                expenses=expenses.get(key, ZERO),
             )
     return found
 

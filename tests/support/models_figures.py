@@ -219,7 +219,8 @@ def realisation(records: Records) -> Figures:
             "standard_value": of.standard_value,
             "invoiced_net": of.invoiced,
             "collected_amount": of.collected,
-            "realisation": Fraction(of.invoiced) / Fraction(of.standard_value)
+            "billed_expenses": of.expenses,
+            "realisation": Fraction(of.invoiced - of.expenses) / Fraction(of.standard_value)
             if of.standard_value
             else None,
         }
