@@ -1,9 +1,14 @@
 -- What is billable and on no invoice. Running timers are left out until they stop. A fixed fee counts
--- as what is left of it, whatever was worked.
+-- as what is left of it, whatever was worked. Work on a project that is not among the projects, which
+-- a token may not see, counts with the client that the entries name.
 with worked as (
   select
     account_id,
     project_id,
+    currency,
+    max(project_name) as project_name,
+    max(client_id) as client_id,
+    max(client_name) as client_name,
     sum(rounded_hours) as total_hours,
     sum(case when is_billable and not is_billed then rounded_hours else 0 end) as hours,
     sum(case when is_billable and not is_billed then billable_amount else 0 end) as time_amount,
@@ -12,18 +17,34 @@ with worked as (
     min(case when is_billable and not is_billed then spent_date end) as oldest_date
   from {{ ref('harvest__time_entries') }}
   where not is_running
-  group by account_id, project_id
+  group by account_id, project_id, currency
 ),
 
 spent as (
   select
-    account_id,
-    project_id,
-    sum(total_cost) as expenses,
-    min(spent_date) as oldest_date
-  from {{ ref('stg_harvest__expenses') }}
-  where billable and not coalesce(is_billed, false)
-  group by account_id, project_id
+    expenses.account_id,
+    expenses.project_id,
+    case
+      when projects.project_id is null then expenses.client_currency else projects.currency
+    end as currency,
+    max(expenses.project_name) as project_name,
+    max(expenses.client_id) as client_id,
+    max(expenses.client_name) as client_name,
+    sum(expenses.total_cost) as expenses,
+    min(expenses.spent_date) as oldest_date
+  from {{ ref('stg_harvest__expenses') }} as expenses
+  left join {{ ref('harvest__projects') }} as projects
+    on projects.account_id = expenses.account_id and projects.project_id = expenses.project_id
+  where expenses.billable and not coalesce(expenses.is_billed, false)
+  group by expenses.account_id, expenses.project_id, 3
+),
+
+keys as (
+  select account_id, project_id, currency from {{ ref('harvest__projects') }}
+  union
+  select account_id, project_id, currency from worked
+  union
+  select account_id, project_id, currency from spent
 ),
 
 invoiced as (
@@ -48,14 +69,14 @@ invoiced as (
 
 joined as (
   select
-    projects.account_id,
-    projects.project_id,
-    projects.currency,
-    projects.project_name,
-    projects.client_id,
-    projects.client_name,
-    projects.is_archived,
-    projects.is_fixed_fee,
+    keys.account_id,
+    keys.project_id,
+    keys.currency,
+    coalesce(projects.project_name, worked.project_name, spent.project_name) as project_name,
+    coalesce(projects.client_id, worked.client_id, spent.client_id) as client_id,
+    coalesce(projects.client_name, worked.client_name, spent.client_name) as client_name,
+    coalesce(projects.is_archived, false) as is_archived,
+    coalesce(projects.is_fixed_fee, false) as is_fixed_fee,
     coalesce(worked.total_hours, 0) as total_hours,
     coalesce(worked.hours, 0) as hours,
     coalesce(worked.hours_without_rate, 0) as hours_without_rate,
@@ -65,13 +86,19 @@ joined as (
     coalesce(spent.expenses, 0) as expenses,
     coalesce(invoiced.on_drafts, 0) as on_drafts,
     least(worked.oldest_date, spent.oldest_date) as oldest_date
-  from {{ ref('harvest__projects') }} as projects
+  from keys
+  left join {{ ref('harvest__projects') }} as projects
+    on projects.account_id = keys.account_id and projects.project_id = keys.project_id
   left join worked
-    on worked.account_id = projects.account_id and worked.project_id = projects.project_id
+    on worked.account_id = keys.account_id
+    and worked.project_id = keys.project_id
+    and worked.currency is not distinct from keys.currency
   left join spent
-    on spent.account_id = projects.account_id and spent.project_id = projects.project_id
+    on spent.account_id = keys.account_id
+    and spent.project_id = keys.project_id
+    and spent.currency is not distinct from keys.currency
   left join invoiced
-    on invoiced.account_id = projects.account_id and invoiced.project_id = projects.project_id
+    on invoiced.account_id = keys.account_id and invoiced.project_id = keys.project_id
 )
 
 select
