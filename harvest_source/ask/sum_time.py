@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from harvest_source.ask.catalog import Catalog, Table
+from harvest_source.ask.current_values import WEEK, Source, build_source
 from harvest_source.ask.filters import Built, Filter, build_where, join_where
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.schema.columns import ACCOUNT_ID
@@ -19,7 +20,7 @@ GROUPS: Final[dict[str, tuple[str, str]]] = {
     "person": ("user__id", "user__name"),
     "task": ("task__id", "task__name"),
 }
-"""What :class:`SumTime` groups by: an id, and a name, of which the newest is shown."""
+"""What :class:`SumTime` groups by: an id, and a name, the current one where it can be read."""
 
 _OF_MODEL: Final = {
     "id": "time_entry_id",
@@ -58,8 +59,10 @@ _SUMS: Final = (
     (
         "amount",
         ("rounded_hours", "billable", "billable_rate"),
-        f"SUM(CASE WHEN {{billable}} THEN CAST({{rounded_hours}} AS {_MONEY}) * "
-        f"CAST({{billable_rate}} AS {_MONEY}) END)",
+        # Time that is not billable earns 0; an amount without any known rate is not known.
+        f"CASE WHEN BOOL_OR({{billable}}) THEN SUM(CASE WHEN {{billable}} THEN "
+        f"CAST({{rounded_hours}} AS {_MONEY}) * CAST({{billable_rate}} AS {_MONEY}) END) "
+        "ELSE 0 END",
     ),
     (
         "without_rate",
@@ -85,6 +88,7 @@ class _Entries:
 
     table: Table
     names: Mapping[str, str] = field(default_factory=dict)
+    is_model: bool = False
 
     def name(self, column: str) -> str:
         """The name here of a column of the table ``time_entries``."""
@@ -116,6 +120,11 @@ class SumTime:
     """
     Sums of hours and amounts of time entries, separately for each currency.
 
+    Entries count for the client that their project has now, in its currency, whatever client they
+    were read with. Weeks begin on the account's first weekday. So sums are the same from the table
+    as from the model. If the caller cannot read the projects or the company, the client is that of
+    the entry, and weeks begin on Monday.
+
     Attributes:
         by: Any of ``client project person task day week month``.
         start: First day; empty: from the beginning.
@@ -136,6 +145,7 @@ class SumTime:
         entries. Billable entries without a rate are counted apart: their amount is not known.
         """
         entries = self._choose(catalog)
+        source = self._build_source(entries, catalog)
         filters = [replace(each, column=entries.name(each.column)) for each in self.where]
         conditions, parameters = build_where(entries.table, filters)
         for operator, day in ((">=", self.start), ("<=", self.end)):
@@ -152,10 +162,20 @@ class SumTime:
                 shown.append(f"{expression.format(**values)} AS {name}")
         grouping = f" GROUP BY {', '.join(keys)} ORDER BY ALL" if keys else ""
         sql = (
-            f"SELECT {', '.join(shown)} FROM {entries.table.quoted}"  # noqa: S608
+            f"SELECT {', '.join(shown)} FROM {source.sql}"  # noqa: S608
             f"{join_where(conditions)}{grouping}"
         )
-        return Built(sql, tuple(parameters), (entries.table.relation,))
+        return Built(sql, tuple(parameters), source.tables)
+
+    def _build_source(self, entries: _Entries, catalog: Catalog) -> Source:
+        """The rows to sum: of the table with current values, of the model as they are."""
+        columns: set[str] = set()
+        if not entries.is_model:
+            names = {entries.name(each.column).lower() for each in self.where}
+            pairs = (GROUPS[each] for each in self.by if each in GROUPS)
+            names |= {"client__currency", *(name for pair in pairs for name in pair)}
+            columns = {each for each in names if entries.has(each)}
+        return build_source(entries.table, catalog, columns, has_weeks="week" in self.by)
 
     def _choose(self, catalog: Catalog) -> _Entries:
         """
@@ -167,7 +187,7 @@ class SumTime:
         columns = [each.column for each in self.where]
         of_table = {theirs: ours for ours, theirs in _OF_MODEL.items()}
         if catalog.entries_model is not None:
-            model = _Entries(catalog.entries_model, _OF_MODEL)
+            model = _Entries(catalog.entries_model, _OF_MODEL, is_model=True)
             table = catalog.get("time_entries")
             missing = [each for each in _USED if not model.has(each)]
             if model.has(*columns) and not (table and any(map(table.has, missing))):
@@ -189,14 +209,15 @@ class SumTime:
             shown.append(keys[-1])
         for each in self.by:
             if each in PERIODS:
-                keys.append(f"date_trunc('{each}', {entries.quote('spent_date')})")
+                day = entries.quote("spent_date")
+                keys.append(quote(WEEK) if each == "week" else f"date_trunc('{each}', {day})")
                 shown.append(f"CAST({keys[-1]} AS DATE) AS {each}")
                 continue
             key, name = GROUPS[each]
             keys.append(entries.quote(key))
             shown.append(f"{keys[-1]} AS {each}_id")
             if entries.has(name):
-                # The current name, where older entries have earlier ones.
+                # The newest name, if the caller cannot read the current one.
                 newest = entries.quote("updated_at" if entries.has("updated_at") else key)
                 names.append(f"arg_max({entries.quote(name)}, {newest}) AS {each}_name")
         return keys, shown + names

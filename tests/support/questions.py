@@ -99,7 +99,7 @@ _TABLES: Final = (
        ['Ann', 'Bo', 'Cy'][range % 3 + 1] AS user__name, range % 2 AS project__id,
        'Project ' || range % 2 AS project__name, range % 4 AS task__id, 'Task' AS task__name,
        range % 5 AS client__id, 'Client ' || range % 5 AS client__name,
-       ['EUR', 'USD'][range % 2 + 1] AS client__currency,
+       ['EUR', 'USD'][range % 5 % 2 + 1] AS client__currency,
        CAST(range % 8 + 0.25 AS DECIMAL(38, 9)) AS hours,
        CAST(range % 8 + 0.5 AS DECIMAL(38, 9)) AS rounded_hours, range % 3 > 0 AS billable,
        CAST(CASE WHEN range % 7 > 0 THEN 100 END AS DECIMAL(38, 9)) AS billable_rate,
@@ -108,7 +108,8 @@ _TABLES: Final = (
        TIMESTAMPTZ '2026-02-01 10:00:00+00' AS updated_at, '1769940000.5' AS _dlt_load_id
        FROM range(40)""",
     """CREATE TABLE harvest.clients AS SELECT 1000001 AS account_id, range AS id,
-       'Client ' || range AS name, range % 2 = 0 AS is_active, 'EUR' AS currency FROM range(5)""",
+       'Client ' || range AS name, range % 2 = 0 AS is_active,
+       ['EUR', 'USD'][range % 2 + 1] AS currency FROM range(5)""",
     """CREATE TABLE harvest.invoices AS SELECT 1000001 AS account_id, range AS id,
        CAST(range * 100 AS DECIMAL(38, 9)) AS amount, CAST(range AS DECIMAL(38, 9)) AS due_amount,
        DATE '2026-01-31' AS issue_date, 'open' AS state, range AS client__id FROM range(6)""",

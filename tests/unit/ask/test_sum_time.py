@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from harvest_source.ask.sum_time import SumTime
 from harvest_source.ask.worker import run
 from tests.support.questions import MODELS_OF_ENTRIES, SCHEMAS, make_warehouse
 
-TABLE = ("harvest.time_entries",)
+TABLE = ("harvest.time_entries", "harvest.clients")
+"""Clients have the currencies."""
 MODEL = ("harvest_models.harvest__time_entries",)
 
 
@@ -35,6 +37,12 @@ def ask(connection: Any, *by: str, where: tuple[str, ...] = (), **fields: Any) -
     question = SumTime(by, where=tuple(parse_filter(each) for each in where), **fields)
     value = {"kind": "SumTime", **asdict(question)}
     return run(connection, Request("", "harvest", SCHEMAS, question=value))
+
+
+def records(reply: Reply) -> list[dict[str, Any]]:
+    """The rows of an answer, by the names of their columns."""
+    names = [name for name, _ in reply.columns]
+    return [dict(zip(names, row, strict=True)) for row in reply.rows]
 
 
 def build_models(connection: Any) -> None:
@@ -123,6 +131,88 @@ def test_filters_may_use_names_of_the_table_or_the_model(
     assert ask(connection, where=("external=null",)).tables == TABLE
     with pytest.raises(StatementRefused, match="no column"):
         ask(connection, where=("nothing=1",))
+
+
+CURRENT = (
+    "CREATE TABLE harvest.projects AS SELECT 1000001 AS account_id, 1 AS id, 'Renamed' AS name, "
+    "2 AS client__id, 'Old' AS client__name, 'CHF' AS client__currency",
+    # A record that is stored twice, as by hand, counts entries once.
+    "INSERT INTO harvest.projects FROM harvest.projects",
+    "CREATE TABLE harvest.users AS SELECT 1000001 AS account_id, 1 AS id, 'Bea' AS first_name, "
+    "'Lee' AS last_name",
+    "CREATE TABLE harvest.tasks AS SELECT 1000001 AS account_id, 2 AS id, 'Design' AS name",
+    "CREATE TABLE harvest.company AS SELECT 1000001 AS account_id, 'Sunday' AS week_start_day",
+    "UPDATE harvest.clients SET name = 'Moved to' WHERE id = 2",
+)
+"""Project 1 has moved from every client to client 2; names have changed, entries have not."""
+
+
+def test_entries_count_for_what_their_project_is_now(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """All time of a project is its present client's, in that currency, under present names."""
+    entries = "SELECT SUM(hours) FROM harvest.time_entries"
+    for statement in CURRENT:
+        connection.execute(statement)
+    ((expected,),) = connection.execute(
+        f"{entries} WHERE project__id = 1 OR client__id = 2"
+    ).fetchall()
+    ((whole,),) = connection.execute(entries).fetchall()
+    found = records(ask(connection, "client"))
+    moved = {(each["client_id"], each["currency"]): each for each in found}
+    assert Decimal(moved[2, "EUR"]["hours"]) == expected
+    assert moved[2, "EUR"]["client_name"] == "Moved to"
+    assert sum(Decimal(each["hours"]) for each in found) == whole
+    (only,) = records(ask(connection, where=("client__name=Moved to",)))
+    assert (Decimal(only["hours"]), only["currency"]) == (expected, "EUR")
+    (left,) = records(ask(connection, where=("client__id=1",)))
+    assert connection.execute(f"{entries} WHERE project__id = 0 AND client__id = 1").fetchall() == [
+        (Decimal(left["hours"]),)
+    ]
+    for by, name in (("project", "Renamed"), ("person", "Bea Lee"), ("task", "Design")):
+        answer = ask(connection, by)
+        assert name in {each[f"{by}_name"] for each in records(answer)}
+        table = {"project": "projects", "person": "users", "task": "tasks"}[by]
+        assert f"harvest.{table}" in answer.tables
+
+
+@pytest.mark.parametrize("has_model", [False, True])
+def test_weeks_begin_on_the_accounts_first_weekday(
+    connection: duckdb.DuckDBPyConnection, has_model: bool
+) -> None:
+    """Weeks are those of the models of utilization; of an unknown company they begin on Monday."""
+    if has_model:
+        build_models(connection)
+    begins = {date.fromisoformat(each["week"]) for each in records(ask(connection, "week"))}
+    assert {each.isoweekday() for each in begins} == {1}
+    connection.execute(CURRENT[-2])
+    answer = ask(connection, "week")
+    begins = {date.fromisoformat(each["week"]) for each in records(answer)}
+    assert {each.isoweekday() for each in begins} == {7}
+    assert min(begins) == date(2025, 12, 28)
+    assert answer.tables == (
+        (*MODEL, "harvest.company") if has_model else (*TABLE, "harvest.company")
+    )
+
+
+@pytest.mark.parametrize("has_model", [False, True])
+def test_time_that_is_not_billable_earns_nothing(
+    connection: duckdb.DuckDBPyConnection, has_model: bool
+) -> None:
+    """The amount is 0 without billable time, and unknown only without any known rate."""
+    connection.execute("UPDATE harvest.time_entries SET billable = false WHERE user__id = 1")
+    connection.execute("UPDATE harvest.time_entries SET billable_rate = NULL WHERE user__id = 2")
+    if has_model:
+        build_models(connection)
+    found = [
+        (each["person_id"], each["amount"], each["without_rate"] > 0)
+        for each in records(ask(connection, "person"))
+        if each["person_id"]
+    ]
+    assert {(key, known and Decimal(known), lacks) for key, known, lacks in found} == {
+        (1, Decimal(0), False),
+        (2, None, True),
+    }
 
 
 @pytest.mark.parametrize("has_model", [False, True])
