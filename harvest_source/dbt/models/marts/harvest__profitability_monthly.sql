@@ -173,6 +173,7 @@ valued as (
   left join {{ ref('int_harvest__accounts') }} as accounts on accounts.account_id = sums.account_id
   left join {{ ref('int_harvest__exchange_rates') }} as rates
     on rates.currency = projects.currency
+    and rates.account_currency is not distinct from accounts.currency
     and sums.month >= rates.valid_from
     and sums.month < rates.valid_before
 ),

@@ -108,7 +108,9 @@ select
   {{ harvest_source.money('sums.invoiced_net') }} as invoiced_net,
   {{ harvest_source.money('sums.collected_amount') }} as collected_amount,
   accounts.currency as account_currency,
-  case when sums.currency = accounts.currency then 1 else rates.rate end as exchange_rate
+  cast(
+    case when sums.currency = accounts.currency then 1 else rates.rate end
+  as numeric(18, 8)) as exchange_rate
 from sums
 left join {{ ref('stg_harvest__clients') }} as clients
   on clients.account_id = sums.account_id and clients.client_id = sums.client_id
@@ -117,5 +119,6 @@ left join {{ ref('stg_harvest__projects') }} as projects
 left join {{ ref('int_harvest__accounts') }} as accounts on accounts.account_id = sums.account_id
 left join {{ ref('int_harvest__exchange_rates') }} as rates
   on rates.currency = sums.currency
+  and rates.account_currency is not distinct from accounts.currency
   and sums.month >= rates.valid_from
   and sums.month < rates.valid_before
