@@ -74,13 +74,19 @@ def read_weekly_capacity(marts: Marts, filters: Filters) -> dict[RecordKey, floa
 
 
 def read_mix(marts: Marts, filters: Filters, *, by_week: bool) -> list[Row]:
-    """Read billable and other hours by month, or by week beginning on Monday."""
-    unit = "week" if by_week else "month"
+    """Read billable and other hours by month, or by week as the account has it."""
+    period = "DATE_TRUNC('month', spent_date)"
+    if by_week:
+        days = "EXTRACT(ISODOW FROM spent_date) - COALESCE(first_weekday, 1)"
+        period = f"spent_date - MOD(CAST(7 + {days} AS INTEGER), 7)"
     where, values = filters.where("spent_date", client=True, person=True, money=True)
     text = (
-        f"SELECT CAST(DATE_TRUNC('{unit}', spent_date) AS DATE), "
+        f"SELECT CAST({period} AS DATE), "
         f"{_number('SUM(billable_hours)')}, {_number('SUM(hours - billable_hours)')} "
-        f"FROM {marts.mart('hours_daily')} WHERE {where} GROUP BY 1 ORDER BY 1"
+        f"FROM {marts.mart('hours_daily')} LEFT JOIN ("
+        "SELECT account_id AS of_account, MAX(first_weekday) AS first_weekday "
+        f"FROM {marts.model('int_harvest__accounts')} GROUP BY account_id"
+        f") AS weeks ON of_account = account_id WHERE {where} GROUP BY 1 ORDER BY 1"
     )
     return marts.rows(text, values, ("period", "billable", "other"))
 

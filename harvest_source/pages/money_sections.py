@@ -141,7 +141,8 @@ def _sum_bucket(bucket: str, rows: Sequence[Row], currency: str) -> Row:
 def build_margins(page: PageContext) -> Section:
     # A client with two currencies gets two bars.
     clients = tell_apart(figures.read_margins(page.marts, page.filters), "client", "client_id")
-    found = [row for row in clients if row["hours"]]
+    # A fixed fee is revenue, and an expense is a cost, in months without hours too.
+    found = [row for row in clients if row["hours"] or row["all_revenue"] != 0 or row["margin"]]
     known = [row for row in found if row["revenue"] and row["margin"] is not None]
     rows = sorted((_mark_margin(row) for row in known), key=lambda row: -row["share"])
     notes = []
@@ -152,7 +153,7 @@ def build_margins(page: PageContext) -> Section:
     if internal:
         notes.append(f"Without revenue, and not shown: {', '.join(internal)}.")
     if not found:
-        notes.append("No hours in these months.")
+        notes.append("No hours and no revenue in these months.")
     first, last = page.filters.start.replace(day=1), page.filters.end
     return Section(
         "margins",
@@ -167,12 +168,16 @@ def build_margins(page: PageContext) -> Section:
 
 
 def _mark_margin(row: Row) -> Row:
-    share, part = row["margin"] / row["revenue"], row["known_hours"] / row["hours"]
+    share, measure = row["margin"] / row["revenue"], "hours" if row["hours"] else "revenue"
+    known, whole = (
+        (row["known_hours"], row["hours"]) if row["hours"] else (row["revenue"], row["all_revenue"])
+    )
+    part = known / whole
     is_whole = part > 0.9995
     state = "a loss" if share < 0 else "all hours known" if is_whole else "a part of the hours"
     note = (
         f"{format_share(share)}: {format_money(row['margin'])} of {format_money(row['revenue'])} "
-        f"{row['currency']}" + ("" if is_whole else f", {format_share(part)} of hours")
+        f"{row['currency']}" + ("" if is_whole else f", {format_share(part)} of {measure}")
     )
     label = f"{row['client'] or 'no client'}, {row['currency']}"
     return {

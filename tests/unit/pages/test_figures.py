@@ -165,6 +165,36 @@ def test_a_margin_that_is_not_known_has_no_bar(made: MadeMarts, open_page: OpenP
     assert any("Own" in note for note in section.notes)
 
 
+def test_a_client_without_hours_has_a_margin_too(made: MadeMarts, open_page: OpenPage) -> None:
+    """A month of a fixed fee is revenue, whether hours were recorded in it or not."""
+    made.add(
+        "profitability_monthly",
+        margin(hours=0, revenue=1000, cost=250, margin=750),
+        margin(client_id=2, client_name="Birch", hours=0, revenue=500, margin=None, cost=None),
+        margin(client_id=2, client_name="Birch", project_id=2, hours=0, revenue=1500, margin=600),
+        margin(client_id=3, client_name="Cedar", hours=0, revenue=0, cost=90, margin=-90),
+        margin(client_id=4, client_name="Damson", hours=0, revenue=0, cost=0, margin=0),
+    )
+    section = BUILDERS["margins"](open_page())
+    assert "75 %: 750 of 1,000 EUR" in names(section)
+    assert "40 %: 600 of 1,500 EUR, 75 % of revenue" in names(section)
+    assert section.notes == ("Without revenue, and not shown: Cedar.",)
+
+
+@pytest.mark.parametrize(
+    ("weekday", "begin"), [(1, DAY), (7, date(2026, 11, 1)), (6, date(2026, 10, 31))]
+)
+def test_hours_are_of_the_accounts_weeks(
+    made: MadeMarts, open_page: OpenPage, weekday: int, begin: date
+) -> None:
+    """The weeks of the billable mix are those of the heat map: the account's."""
+    fill(made)
+    made.run(f"UPDATE harvest_models.int_harvest__accounts SET first_weekday = {weekday}")
+    page = open_page()
+    (row,) = figures.read_mix(page.marts, page.filters, by_week=True)
+    assert (row["period"], row["billable"] + row["other"]) == (begin, pytest.approx(11.3))
+
+
 def test_utilization_is_of_hours_available(made: MadeMarts, open_page: OpenPage) -> None:
     """Time off shortens a week; an unfinished week is not shown; capacity is named."""
     fill(made)
