@@ -57,9 +57,13 @@ TIME_ENTRY = record(
         "User assignment at read time: rate for this person on the project; null where the "
         "role may not see it",
     ),
-    bigint("client__id", "Client: id", of="clients"),
+    bigint(
+        "client__id",
+        "Client at read time: id; the project's present one is in projects",
+        of="clients",
+    ),
     text("client__name", "Client: display name at read time"),
-    text("client__currency", "Client: ISO code; undocumented"),
+    text("client__currency", "Client at read time: ISO code; undocumented"),
     bigint("project__id", "Project: id", of="projects"),
     text("project__name", "Project: display name at read time"),
     text("project__code", "Project: project code, an empty text or null when unset; undocumented"),
@@ -127,9 +131,13 @@ TIME_ENTRY = record(
 
 EXPENSE = record(
     bigint("id", "Expense id"),
-    bigint("client__id", "Client: id", of="clients"),
+    bigint(
+        "client__id",
+        "Client at read time: id; the project's present one is in projects",
+        of="clients",
+    ),
     text("client__name", "Client: display name at read time"),
-    text("client__currency", "Client: ISO code"),
+    text("client__currency", "Client at read time: ISO code"),
     bigint("project__id", "Project: id", of="projects"),
     text("project__name", "Project: name"),
     text("project__code", "Project: code"),
