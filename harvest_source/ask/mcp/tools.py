@@ -196,10 +196,10 @@ TOOLS: Final = {
         Tool(
             "sum_time",
             "Sum time",
-            "Hours, rounded hours, billable hours and billable amounts of time entries, for each "
-            "currency by itself. Never add amounts of different currencies. Time counts for the "
-            "client that its project has now. Weeks begin on the account's first weekday. Reads "
-            "the model harvest__time_entries where it is as new as the table time_entries.",
+            "Hours, rounded hours, billable hours (rounded) and billable amounts of time entries, "
+            "for each currency by itself. Never add amounts of different currencies. Time counts "
+            "for the client that its project has now. Weeks begin on the account's first weekday. "
+            "Reads the model harvest__time_entries where it is as new as the table time_entries.",
             SumArguments,
             _sum_time,
         ),

@@ -1,11 +1,16 @@
 -- As Harvest's profitability report defines it. Time and materials earn billable hours at their rates
 -- and billable expenses, in the month of the work. A fixed fee is spread over the days of the project,
--- first and last included; where more was invoiced than the fee, that is spread in its place.
+-- first and last included; where more was invoiced than the fee, that is spread in its place. Work on a
+-- project that is not among the projects counts with the client that the entries name.
 with worked as (
   select
     account_id,
     project_id,
     spent_month as month,
+    currency,
+    max(project_name) as project_name,
+    max(client_id) as client_id,
+    max(client_name) as client_name,
     sum({{ harvest_source.logged_hours() }}) as hours,
     sum(case when is_billable then {{ harvest_source.logged_hours() }} else 0 end) as billable_hours,
     sum(case
@@ -24,25 +29,33 @@ with worked as (
     0 as expenses,
     0 as fee_revenue
   from {{ ref('harvest__time_entries') }}
-  group by account_id, project_id, spent_month
+  group by account_id, project_id, spent_month, currency
 ),
 
 spent as (
   select
-    account_id,
-    project_id,
-    {{ harvest_source.month_of('spent_date') }} as month,
+    expenses.account_id,
+    expenses.project_id,
+    {{ harvest_source.month_of('expenses.spent_date') }} as month,
+    case
+      when projects.project_id is null then expenses.client_currency else projects.currency
+    end as currency,
+    max(expenses.project_name) as project_name,
+    max(expenses.client_id) as client_id,
+    max(expenses.client_name) as client_name,
     0 as hours,
     0 as billable_hours,
     0 as time_revenue,
     0 as time_cost,
     0 as hours_without_cost_rate,
     0 as hours_without_billable_rate,
-    sum(case when billable then total_cost else 0 end) as billable_expenses,
-    sum(total_cost) as expenses,
+    sum(case when expenses.billable then expenses.total_cost else 0 end) as billable_expenses,
+    sum(expenses.total_cost) as expenses,
     0 as fee_revenue
-  from {{ ref('stg_harvest__expenses') }}
-  group by account_id, project_id, {{ harvest_source.month_of('spent_date') }}
+  from {{ ref('stg_harvest__expenses') }} as expenses
+  left join {{ ref('harvest__projects') }} as projects
+    on projects.account_id = expenses.account_id and projects.project_id = expenses.project_id
+  group by expenses.account_id, expenses.project_id, 3, 4
 ),
 
 {% if var('harvest_invoices') -%}
@@ -58,6 +71,7 @@ fees as (
   select
     projects.account_id,
     projects.project_id,
+    projects.currency,
     projects.starts_on,
     projects.ends_on,
     {% if var('harvest_invoices') -%}
@@ -80,6 +94,7 @@ fee_days as (
   select
     account_id,
     project_id,
+    currency,
     starts_on,
     ends_on,
     fee,
@@ -90,7 +105,7 @@ fee_days as (
 
 fee_months as (
   select distinct
-    account_id, project_id, starts_on, ends_on, fee, days,
+    account_id, project_id, currency, starts_on, ends_on, fee, days,
     {{ harvest_source.month_of('moment') }} as month
   from fee_days
 ),
@@ -109,6 +124,10 @@ spread as (
     account_id,
     project_id,
     month,
+    currency,
+    cast(null as text) as project_name,
+    cast(null as bigint) as client_id,
+    cast(null as text) as client_name,
     0 as hours,
     0 as billable_hours,
     0 as time_revenue,
@@ -137,6 +156,10 @@ sums as (
     account_id,
     project_id,
     month,
+    currency,
+    max(project_name) as project_name,
+    max(client_id) as client_id,
+    max(client_name) as client_name,
     sum(hours) as hours,
     sum(billable_hours) as billable_hours,
     coalesce(sum(time_revenue), 0) as time_revenue,
@@ -147,21 +170,30 @@ sums as (
     sum(expenses) as expenses,
     sum(fee_revenue) as fee_revenue
   from parts
-  group by account_id, project_id, month
+  group by account_id, project_id, month, currency
 ),
 
 valued as (
   select
-    sums.*,
-    projects.project_name,
-    projects.client_id,
-    projects.client_name,
-    projects.currency,
+    sums.account_id,
+    sums.project_id,
+    sums.month,
+    sums.currency,
+    coalesce(projects.project_name, sums.project_name) as project_name,
+    coalesce(projects.client_id, sums.client_id) as client_id,
+    coalesce(projects.client_name, sums.client_name) as client_name,
+    sums.hours,
+    sums.billable_hours,
+    sums.time_cost,
+    sums.hours_without_cost_rate,
+    sums.hours_without_billable_rate,
+    sums.billable_expenses,
+    sums.expenses,
     coalesce(projects.is_fixed_fee, false) as is_fixed_fee,
     coalesce(projects.is_billable, false) as is_billable,
     accounts.currency as account_currency,
     -- Cost rates are in the account's currency, revenue and expenses in the client's.
-    case when projects.currency = accounts.currency then 1 else rates.rate end as exchange_rate,
+    case when sums.currency = accounts.currency then 1 else rates.rate end as exchange_rate,
     case
       when not coalesce(projects.is_fixed_fee, false) then sums.time_revenue + sums.billable_expenses
       when projects.fee is null or projects.starts_on is null or projects.ends_on is null then null
@@ -172,7 +204,7 @@ valued as (
     on projects.account_id = sums.account_id and projects.project_id = sums.project_id
   left join {{ ref('int_harvest__accounts') }} as accounts on accounts.account_id = sums.account_id
   left join {{ ref('int_harvest__exchange_rates') }} as rates
-    on rates.currency = projects.currency
+    on rates.currency = sums.currency
     and rates.account_currency is not distinct from accounts.currency
     and sums.month >= rates.valid_from
     and sums.month < rates.valid_before
@@ -224,7 +256,7 @@ select
   account_currency,
   {{ harvest_source.money('time_cost') }} as time_cost,
   {{ harvest_source.money('expenses') }} as expense_cost,
-  cost,
+  {{ harvest_source.money('cost') }} as cost,
   {{ harvest_source.money('revenue - cost') }} as margin,
   {{ harvest_source.ratio('revenue - cost', 'revenue') }} as margin_share_of_revenue,
   {{ harvest_source.hours_of('hours_without_billable_rate') }} as hours_without_billable_rate,
