@@ -16,8 +16,12 @@ logged as (
       as billable_hours,
     sum(case when entries.is_time_off then {{ harvest_source.logged_hours('entries.') }} else 0 end)
       as time_off_hours,
-    sum(case when entries.is_holiday then {{ harvest_source.logged_hours('entries.') }} else 0 end)
-      as holiday_hours
+    -- A task may be in both lists: its hours are off once.
+    sum(case
+      when entries.is_holiday and not entries.is_time_off
+        then {{ harvest_source.logged_hours('entries.') }}
+      else 0
+    end) as holiday_hours
   from {{ ref('harvest__time_entries') }} as entries
   where entries.spent_date <= (select as_of from settings)
   group by entries.account_id, entries.user_id, entries.spent_date
