@@ -33,11 +33,14 @@ def _(choices, live, mo):
     start, end = choices.default_period()
     names, people = live.group_by_name(choices.clients), live.group_by_name(choices.people)
     accounts = {f"{name or 'account'} ({key})": key for key, name in choices.accounts}
+    asked_days, ask_days = mo.state((start, end))
     period = mo.ui.date_range(
         start=min(choices.first_day or start, start),
         stop=choices.as_of,
         value=(start, end),
         label="Period",
+        # Each typed digit is a change: the year 2026 passes through 2, 20 and 202.
+        on_change=lambda days: ask_days(days) if live.is_typed(days) else None,
     )
     client = mo.ui.multiselect(options=names, label="Clients")
     person = mo.ui.multiselect(options=people, label="People")
@@ -48,7 +51,7 @@ def _(choices, live, mo):
     )
     preset = [name for name, key in accounts.items() if key in live.preset_accounts()]
     account = mo.ui.multiselect(options=accounts, value=preset, label="Accounts")
-    return account, accounts, client, currency, period, person
+    return account, accounts, asked_days, client, currency, period, person
 
 
 @app.cell
@@ -59,11 +62,11 @@ def _(account, accounts, again, client, currency, mo, period, person):
 
 
 @app.cell
-def _(account, choices, client, currency, live, mo, period, person):
+def _(account, asked_days, choices, client, currency, live, mo, person):
     mo.Html(
         live.build_view(
             choices,
-            days=period.value,
+            days=asked_days(),
             accounts=account.value,
             clients=client.value,
             people=person.value,

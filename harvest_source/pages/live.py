@@ -19,6 +19,9 @@ from harvest_source.warehouse.target import Target
 _WAIT_S: Final = 3.0
 """How long a click waits for a file that a sync has; then the page says so."""
 
+_FIRST_YEAR: Final = 1000
+"""First year with four digits. The field gives an earlier one while a year is being typed."""
+
 
 @dataclass(slots=True)
 class Shown:
@@ -54,6 +57,11 @@ def group_by_name(known: Sequence[tuple[RecordKey, str]]) -> dict[str, tuple[Rec
     for key, name in known:
         groups.setdefault(name or f"without a name, {key[1]}", []).append(key)
     return {name: tuple(keys) for name, keys in groups.items()}
+
+
+def is_typed(days: tuple[date, date]) -> bool:
+    """Whether both years of a period are typed to the end."""
+    return all(day.year >= _FIRST_YEAR for day in days)
 
 
 def build_view(

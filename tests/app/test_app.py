@@ -37,6 +37,12 @@ pytestmark = [
 WHY = "(document.getElementById('why') || {innerText: ''}).innerText"
 """The page's explanation of why there is nothing to show."""
 
+KEEP_PERIODS = """window.periods = []; new MutationObserver(() => {
+const text = (document.querySelector('.sub') || {innerText: ''}).innerText.split(' to ')[0];
+if (periods.at(-1) !== text) periods.push(text) }).observe(
+document.body, {subtree: true, childList: true, characterData: true}); 1"""
+"""JavaScript: keep the first day of each page that is shown from now on."""
+
 FOREIGN = """<link rel=preconnect href="https://a.example"><script src="https://b.example/x.js">
 </script><iframe srcdoc="<img src='https://c.example/x.png'>"></iframe><script>
 new Worker(URL.createObjectURL(new Blob(["fetch('https://d.example')"])));
@@ -131,6 +137,7 @@ def test_clicks_change_what_is_shown(built: Built, database: Path, page: Page) -
     )
     of_client = f"client_name = '{client}'"
     (year,) = find(database, "SELECT YEAR(as_of) FROM harvest_models.int_harvest__as_of")
+    before = str(int(year) - 1)
     with serving(built, database) as url:
         page.go(url)
         page.until(WHOLE)
@@ -138,8 +145,11 @@ def test_clicks_change_what_is_shown(built: Built, database: Path, page: Page) -
         choose(page, 0, client)
         wait_for(page, f"only {client}")
         assert read_tile(page, "Hours") == hours(database, of_client)
+        page.evaluate(KEEP_PERIODS)
         type_start(page, "06", "15", year)
         wait_for(page, f"15 Jun {year} to")
+        # No page was made for the years 2, 20 and 202 on the way.
+        assert {each.split()[-1] for each in page.evaluate("periods") if each} <= {year, before}
         late = f"{of_client} AND spent_date >= DATE '{year}-06-15'"
         assert read_tile(page, "Hours") == hours(database, late)
         choose_currency(page, currency)

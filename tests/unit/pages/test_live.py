@@ -28,6 +28,13 @@ def test_shared_names_are_chosen_together() -> None:
     }
 
 
+def test_a_half_typed_year_is_not_asked() -> None:
+    """A year that is typed digit by digit is asked with its fourth digit, at either end."""
+    asked = [year for year in (2, 20, 202, 2026) if live.is_typed((date(year, 6, 15), DAYS[1]))]
+    assert asked == [2026]
+    assert not live.is_typed((DAYS[0], date(202, 6, 15)))
+
+
 def test_the_page_shows_the_chosen_filters(made: MadeMarts) -> None:
     """The page is the report's, with the chosen clients and currency."""
     made.add("clients", {"client_id": 1, "client_name": "Alder", "currency": "EUR"})
