@@ -43,6 +43,20 @@ class Cursor:
     """``Session.managed_scope`` of that token: a manager who is given more sees more rows."""
     taken_over: bool = False
     """Whether another pipeline read the rows: a token that sees no less reads all of them again."""
+    others: tuple[str, ...] = ()
+    """
+    ``Owner.visibility`` of earlier tokens that saw rows or values which this one does not see.
+
+    Their rows remain until a token that sees all of them reads history again.
+    """
+
+    def is_covered_by(self, visibility: str) -> bool:
+        """Whether a token with *visibility* sees at least what every token that read rows saw."""
+        return all(covers(visibility, each) for each in (self.visibility, *self.others))
+
+    def is_of(self, visibility: str) -> bool:
+        """Whether all rows were read by tokens that see the same as one with *visibility*."""
+        return not self.others and sees_the_same(self.visibility, visibility)
 
     def dump(self) -> dict[str, Any]:
         """As stored in dlt's state."""
@@ -53,6 +67,7 @@ class Cursor:
             "wide_at": self.wide_at.isoformat(),
             **({"managed": self.managed} if self.managed else {}),
             **({"taken_over": True} if self.taken_over else {}),
+            **({"others": [*self.others]} if self.others else {}),
         }
 
 
@@ -68,6 +83,7 @@ def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
             wide_at=parse_instant(stored["wide_at"]),
             managed=str(stored.get("managed", "")),
             taken_over=stored.get("taken_over") is True,
+            others=tuple(map(str, stored.get("others", ()))),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None  # History is read again, which loses nothing. A guessed cursor might.
@@ -103,7 +119,9 @@ class ReadPlan:
         """The cursor after a proven read that began at *began*."""
         wide_at = began if self.is_wide or before is None else before.wide_at
         managed = self.managed or (before.managed if before else "")
-        return Cursor(began, self.covered_from, visibility, wide_at, managed)
+        saw = (before.visibility, *before.others) if before else ()
+        others = tuple(sorted({each for each in saw if not covers(visibility, each)}))
+        return Cursor(began, self.covered_from, visibility, wide_at, managed, others=others)
 
 
 def plan_read(

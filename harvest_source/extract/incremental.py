@@ -23,7 +23,6 @@ from harvest_source.extract.parent_reading import ParentCollector
 from harvest_source.extract.slice_reader import Emit
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task
-from harvest_source.extract.visibility import sees_the_same
 from harvest_source.extract.volatile_rows import VolatileRows, digest_rows
 from harvest_source.memory import is_plentiful
 
@@ -35,7 +34,7 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     """Read what changed since the cursor, or history; move the cursor once all of it is proven."""
     cursor = load_cursor(task.state.get("cursor"))
     read_plan = task.plan(cursor, task.endpoint.window)
-    is_other = cursor is not None and not sees_the_same(cursor.visibility, task.visibility)
+    is_other = cursor is not None and not cursor.is_of(task.visibility)
     if is_other and not read_plan.is_whole:
         task.run_log.read_by_others.add(task.key)
     reader = task.build_reader()

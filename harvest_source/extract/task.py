@@ -23,7 +23,7 @@ from harvest_source.extract.proof import describe_left_out
 from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.slice_reader import ListSource, SliceReader, list_proof_columns
 from harvest_source.extract.slices import Slice
-from harvest_source.extract.visibility import covers, describe_kept_list, describe_lower_role
+from harvest_source.extract.visibility import describe_kept_list, describe_lower_role
 from harvest_source.extract.window_plan import WindowSettings
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
@@ -118,8 +118,8 @@ class Task:
         self.run_log.progress(*self.key, rows, total)
 
     def sees_all_of(self, cursor: Cursor) -> bool:
-        """Whether this run's token sees at least what the token that moved *cursor* saw."""
-        return covers(self.visibility, cursor.visibility)
+        """Whether this run's token sees at least what the tokens that read the rows saw."""
+        return cursor.is_covered_by(self.visibility)
 
     def plan(self, cursor: Cursor | None, date_column: str | None) -> ReadPlan:
         """

@@ -17,7 +17,6 @@ from harvest_source.extract.list_reader import ListReader
 from harvest_source.extract.parent_sweep import SWEEP_KEY, ParentSweep
 from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.task import Task, build_task
-from harvest_source.extract.visibility import sees_the_same
 from harvest_source.load.state import stored_accounts
 from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import TablePair
@@ -94,7 +93,7 @@ def find_tables(
             continue
         state = _find_state(sources, place)
         cursor = load_cursor(state.get("cursor"))
-        if cursor is not None and sees_the_same(cursor.visibility, session.owner.visibility):
+        if cursor is not None and cursor.is_of(session.owner.visibility):
             audit_state = load_audit_state(state.get("audit"), workspace.now())
             tables.append(_build_table(workspace, endpoint, session, cursor, audit_state, stored))
     return tables

@@ -20,7 +20,7 @@ from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.task import build_task
-from harvest_source.extract.visibility import explain_off, sees_the_same
+from harvest_source.extract.visibility import explain_off
 from harvest_source.operations.audit_tables import (
     UNASKED,
     AuditedTable,
@@ -87,7 +87,7 @@ class ListsComparison:
             cursor = find_cursor(self.workspace, (below.name, session.account_id))
             if below not in chosen or cursor is None or explain_off(below, session):
                 continue
-            if sees_the_same(cursor.visibility, session.owner.visibility):
+            if cursor.is_of(session.owner.visibility):
                 yield below, cursor
 
     def _columns(self, below: Endpoint) -> list[Column]:

@@ -162,6 +162,24 @@ def test_a_proven_read_moves_the_cursor_to_its_beginning(is_wide: bool) -> None:
     assert earned == Cursor(began, SPRING, OWNER, began if is_wide else CURSOR.wide_at)
 
 
+def test_a_cursor_names_earlier_tokens_that_saw_more_until_one_sees_all_of_it() -> None:
+    """An administrator, then two people, one after the other, then an administrator again."""
+    seen, read = CURSOR, ReadPlan((), False, None, False)
+    for visibility, others in (
+        ("8:manager", (OWNER,)),
+        ("8:manager", (OWNER,)),
+        ("9:member", (OWNER, "8:manager")),
+    ):
+        seen = read.next_cursor(NOW, visibility, seen)
+        assert (seen.visibility, seen.others) == (visibility, others)
+        assert load_cursor(seen.dump()) == seen
+        assert not seen.is_of(visibility)
+        assert not seen.is_covered_by(visibility)
+    assert seen.is_covered_by("10:administrator")
+    assert read_plan(seen, visibility="10:administrator").is_whole
+    assert read.next_cursor(NOW, "10:administrator", seen).others == ()
+
+
 def test_the_first_read_counts_as_wide() -> None:
     """It has just read all of history."""
     planned = read_plan(None)
