@@ -176,7 +176,7 @@ def test_a_cursor_names_earlier_tokens_that_saw_more_until_one_sees_all_of_it() 
         assert not seen.is_of(visibility)
         assert not seen.is_covered_by(visibility)
     assert seen.is_covered_by("10:administrator")
-    assert read_plan(seen, visibility="10:administrator").is_whole
+    assert read_plan(seen, owner="10:administrator").is_whole
     assert read.next_cursor(NOW, "10:administrator", seen).others == ()
 
 
