@@ -72,3 +72,12 @@
     false
   {%- endif -%}
 {% endmacro %}
+
+
+{% macro project_currency(own) -%}
+  {#-
+    Currency in which the project's money counts, where `projects` is joined: always one for each project
+    that is known, so that its fee and its drafts count once. Without the project it is *own*.
+  -#}
+  case when projects.project_id is null then {{ own }} else projects.currency end
+{%- endmacro %}

@@ -4,32 +4,37 @@
 -- project that is not among the projects counts with the client that the entries name.
 with worked as (
   select
-    account_id,
-    project_id,
-    spent_month as month,
-    currency,
-    max(project_name) as project_name,
-    max(client_id) as client_id,
-    max(client_name) as client_name,
-    sum({{ harvest_source.logged_hours() }}) as hours,
-    sum(case when is_billable then {{ harvest_source.logged_hours() }} else 0 end) as billable_hours,
+    entries.account_id,
+    entries.project_id,
+    entries.spent_month as month,
+    {{ harvest_source.project_currency('entries.currency') }} as currency,
+    max(entries.project_name) as project_name,
+    max(entries.client_id) as client_id,
+    max(entries.client_name) as client_name,
+    sum({{ harvest_source.logged_hours('entries.') }}) as hours,
+    sum(case when entries.is_billable then {{ harvest_source.logged_hours('entries.') }} else 0 end)
+      as billable_hours,
     sum(case
-      when is_billable and not is_fixed_fee
-        then {{ harvest_source.logged_hours() }} * billable_rate
+      when entries.is_billable and not entries.is_fixed_fee
+        then {{ harvest_source.logged_hours('entries.') }} * entries.billable_rate
     end) as time_revenue,
-    sum(cost) as time_cost,
-    sum(case when is_cost_rate_missing then {{ harvest_source.logged_hours() }} else 0 end)
-      as hours_without_cost_rate,
+    sum(entries.cost) as time_cost,
     sum(case
-      when is_billable_rate_missing and not is_fixed_fee
-        then {{ harvest_source.logged_hours() }}
+      when entries.is_cost_rate_missing then {{ harvest_source.logged_hours('entries.') }}
+      else 0
+    end) as hours_without_cost_rate,
+    sum(case
+      when entries.is_billable_rate_missing and not entries.is_fixed_fee
+        then {{ harvest_source.logged_hours('entries.') }}
       else 0
     end) as hours_without_billable_rate,
     0 as billable_expenses,
     0 as expenses,
     0 as fee_revenue
-  from {{ ref('harvest__time_entries') }}
-  group by account_id, project_id, spent_month, currency
+  from {{ ref('harvest__time_entries') }} as entries
+  left join {{ ref('harvest__projects') }} as projects
+    on projects.account_id = entries.account_id and projects.project_id = entries.project_id
+  group by entries.account_id, entries.project_id, entries.spent_month, 4
 ),
 
 spent as (
@@ -37,9 +42,7 @@ spent as (
     expenses.account_id,
     expenses.project_id,
     {{ harvest_source.month_of('expenses.spent_date') }} as month,
-    case
-      when projects.project_id is null then expenses.client_currency else projects.currency
-    end as currency,
+    {{ harvest_source.project_currency('expenses.client_currency') }} as currency,
     max(expenses.project_name) as project_name,
     max(expenses.client_id) as client_id,
     max(expenses.client_name) as client_name,

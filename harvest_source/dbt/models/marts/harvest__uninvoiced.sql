@@ -3,30 +3,36 @@
 -- a token may not see, counts with the client that the entries name.
 with worked as (
   select
-    account_id,
-    project_id,
-    currency,
-    max(project_name) as project_name,
-    max(client_id) as client_id,
-    max(client_name) as client_name,
-    sum(rounded_hours) as total_hours,
-    sum(case when is_billable and not is_billed then rounded_hours else 0 end) as hours,
-    sum(case when is_billable and not is_billed then billable_amount else 0 end) as time_amount,
-    sum(case when is_billable_rate_missing and not is_fixed_fee and not is_billed
-      then rounded_hours else 0 end) as hours_without_rate,
-    min(case when is_billable and not is_billed then spent_date end) as oldest_date
-  from {{ ref('harvest__time_entries') }}
-  where not is_running
-  group by account_id, project_id, currency
+    entries.account_id,
+    entries.project_id,
+    {{ harvest_source.project_currency('entries.currency') }} as currency,
+    max(entries.project_name) as project_name,
+    max(entries.client_id) as client_id,
+    max(entries.client_name) as client_name,
+    sum(entries.rounded_hours) as total_hours,
+    sum(case when entries.is_billable and not entries.is_billed then entries.rounded_hours else 0 end)
+      as hours,
+    sum(case when entries.is_billable and not entries.is_billed then entries.billable_amount else 0 end)
+      as time_amount,
+    sum(case
+      when entries.is_billable_rate_missing and not entries.is_fixed_fee and not entries.is_billed
+        then entries.rounded_hours
+      else 0
+    end) as hours_without_rate,
+    min(case when entries.is_billable and not entries.is_billed then entries.spent_date end)
+      as oldest_date
+  from {{ ref('harvest__time_entries') }} as entries
+  left join {{ ref('harvest__projects') }} as projects
+    on projects.account_id = entries.account_id and projects.project_id = entries.project_id
+  where not entries.is_running
+  group by entries.account_id, entries.project_id, 3
 ),
 
 spent as (
   select
     expenses.account_id,
     expenses.project_id,
-    case
-      when projects.project_id is null then expenses.client_currency else projects.currency
-    end as currency,
+    {{ harvest_source.project_currency('expenses.client_currency') }} as currency,
     max(expenses.project_name) as project_name,
     max(expenses.client_id) as client_id,
     max(expenses.client_name) as client_name,
@@ -50,17 +56,21 @@ keys as (
 invoiced as (
   {% if var('harvest_invoices') -%}
   select
-    account_id,
-    project_id,
-    sum(amount) as amount,
-    sum(case when state = 'draft' then amount else 0 end) as on_drafts
-  from {{ ref('harvest__invoice_lines') }}
-  where project_id is not null
-  group by account_id, project_id
+    lines.account_id,
+    lines.project_id,
+    {{ harvest_source.project_currency('lines.currency') }} as currency,
+    sum(lines.amount) as amount,
+    sum(case when lines.state = 'draft' then lines.amount else 0 end) as on_drafts
+  from {{ ref('harvest__invoice_lines') }} as lines
+  left join {{ ref('harvest__projects') }} as projects
+    on projects.account_id = lines.account_id and projects.project_id = lines.project_id
+  where lines.project_id is not null
+  group by lines.account_id, lines.project_id, 3
   {%- else -%}
   select
     cast(null as bigint) as account_id,
     cast(null as bigint) as project_id,
+    cast(null as text) as currency,
     0 as amount,
     0 as on_drafts
   where 1 = 0
@@ -98,7 +108,9 @@ joined as (
     and spent.project_id = keys.project_id
     and spent.currency is not distinct from keys.currency
   left join invoiced
-    on invoiced.account_id = keys.account_id and invoiced.project_id = keys.project_id
+    on invoiced.account_id = keys.account_id
+    and invoiced.project_id = keys.project_id
+    and invoiced.currency is not distinct from keys.currency
 )
 
 select
