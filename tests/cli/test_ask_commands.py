@@ -82,6 +82,7 @@ def test_a_record_is_shown_by_its_id(bare: Run, warehouse: Path) -> None:
     assert " ".join(missing.err.split()).endswith("List some: harvest-source list clients")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scope", [(), ("--scope", "finance")])
 def test_a_dataset_that_dlt_names_otherwise_is_found(
     bare: Run, folder: Path, scope: tuple[str, ...]

@@ -24,6 +24,8 @@ from tests.support.signing import (
     sign_in,
 )
 
+pytestmark = pytest.mark.thorough
+
 WORK_TOKEN = "SOURCES__HARVEST__PROFILES__WORK__CREDENTIALS__ACCESS_TOKEN"
 WORK_ACCOUNT = "SOURCES__HARVEST__PROFILES__WORK__ACCOUNT_ID"
 ACCESS_LOG = "SOURCES__HARVEST__ACCESS_LOG"

@@ -383,6 +383,7 @@ def test_a_settings_file_in_another_encoding_is_refused(folder: Path) -> None:
     assert_refusal(result, Mistake("encoding", 2, says))
 
 
+@pytest.mark.thorough
 def test_secrets_that_everybody_can_read_are_warned_of(
     run: Run, configure: Callable[[str], None], folder: Path
 ) -> None:
@@ -499,6 +500,7 @@ def test_the_bare_command_shows_the_help(bare: Run) -> None:
     assert "sync" in result.err
 
 
+@pytest.mark.thorough
 def test_the_real_command_refuses_alike(shared: Sandbox, folder: Path) -> None:
     """The real process has the same exit code and streams as the tests above."""
     settings = {**build_settings(shared), TOKEN: SECRET}

@@ -198,6 +198,7 @@ def test_sync_by_its_default_names(run: Run, shared: Sandbox, folder: Path) -> N
     assert run("verify").code == 0
 
 
+@pytest.mark.thorough
 def test_the_sandbox_uses_its_own_database_and_pipeline_names(
     bare: Run, folder: Path, tmp_path: Path
 ) -> None:

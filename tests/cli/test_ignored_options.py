@@ -55,6 +55,7 @@ def test_an_option_that_would_be_ignored_is_refused(
     assert says in written.err + written.out
 
 
+@pytest.mark.thorough
 def test_the_sandbox_keeps_the_table_format_option(
     bare: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

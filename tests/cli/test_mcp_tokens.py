@@ -55,6 +55,7 @@ def test_a_token_that_could_not_work_is_not_made(
     assert scoped("mcp", "token", "list", "--json").json["tokens"] == []
 
 
+@pytest.mark.thorough
 def test_a_token_that_could_not_be_printed_is_not_kept(tmp_path: Path) -> None:
     """A token is shown once; one that no person saw would only leave its name taken."""
     write_scope(tmp_path)

@@ -19,9 +19,12 @@ from tests.support.command import (
 )
 from tests.support.signing import REFRESH_TOKEN, app_settings
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"
-)
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(
+        not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"
+    ),
+]
 
 NO_HOME = "this user has no home folder (HOME is not set)"
 Poor = Callable[..., Result]

@@ -27,6 +27,8 @@ from tests.support.command import (
     start_command,
 )
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def broken(bare: Run) -> Iterator[Run]:

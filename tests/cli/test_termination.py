@@ -26,6 +26,8 @@ from tests.support.command import (
 )
 from tests.support.posts import Post, serving
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def server(start: Start) -> Sandbox:

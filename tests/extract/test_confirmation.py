@@ -12,6 +12,8 @@ from harvest_source.sandbox import Request
 from tests.support.read_lab import OpenReadLab, ReadLab, assert_read
 from tests.support.simulation import DAY, HOUR
 
+pytestmark = pytest.mark.thorough
+
 SMALL: dict[str, Any] = {"entries": 60, "invoices": 6, "estimates": 2, "expenses": 24, "users": 6}
 REPORT = "report_time_projects"
 

@@ -35,6 +35,7 @@ def test_bad_answers_lose_nothing(open_lab: OpenReadLab, table: str, fault: str)
     assert_nothing_lost(lab, table, fault)
 
 
+@pytest.mark.thorough
 def test_a_small_body_that_unpacks_to_a_large_one_loses_nothing(open_lab: OpenReadLab) -> None:
     """Reading stops at 256 MB."""
     lab = open_lab(invoices=6, clients=4)

@@ -113,6 +113,7 @@ def test_no_rule_leaves_out_a_parent_with_children(data: str) -> None:
     assert left_out > 0
 
 
+@pytest.mark.thorough
 def test_time_entries_are_read_before_lists_below_parents(open_lab: OpenReadLab) -> None:
     """
     No list below a parent is requested before the last page of entries has arrived.

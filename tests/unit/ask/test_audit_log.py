@@ -64,6 +64,7 @@ def ask_tool(server: AskServer) -> str:
     return content.text
 
 
+@pytest.mark.thorough
 def test_no_call_is_answered_without_a_log_line(server: AskServer, told: list[str]) -> None:
     """No tool, resource or prompt is answered; the operator is told once, with the reason."""
     said = ask_tool(server)

@@ -25,6 +25,8 @@ from harvest_source.ask.trouble import Trouble
 from harvest_source.clock import SystemClock
 from tests.support.limited import EXAMPLE, refuse_to_ask
 
+pytestmark = pytest.mark.thorough
+
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
 
 

@@ -19,6 +19,8 @@ from harvest_source.sql.conditions import OneOf
 from tests.support.made_up import NOW, PAYMENTS, build_workspace, fill, ids, open_warehouse
 from tests.support.model import ModelPage
 
+pytestmark = pytest.mark.thorough
+
 
 class Lists:
     """Parents' lists: none is answered before all of *together* are requested; one may fail."""
