@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -50,7 +51,10 @@ class Style(StrEnum):
     POST = "post"
     """A JSON object with the event, a text and the run's report."""
     PING = "ping"
-    """URLs: ``/start`` below the address, then the address itself, or ``/fail`` after a failure."""
+    """
+    URLs: ``/start`` below the address, then the address itself, or ``/fail`` after a failure. A
+    query, such as ``?create=1``, stays behind the path.
+    """
 
 
 _STYLES: Final[Mapping[str, Style]] = {"hooks.slack.com": Style.SLACK, "hc-ping.com": Style.PING}
@@ -58,7 +62,7 @@ _STYLES: Final[Mapping[str, Style]] = {"hooks.slack.com": Style.SLACK, "hc-ping.
 
 
 _BELOW: Final = {Event.START: "/start", Event.SUCCESS: "", Event.RECOVERED: ""}
-"""Text appended to the address of a dead-man switch, by event."""
+"""Text appended to the path of a dead-man switch, by event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +140,11 @@ def _build(style: Style, url: str, notification: Notification) -> tuple[str, str
     }
     if style is Style.POST:
         return url, json.dumps(body)
-    return url.rstrip("/") + _BELOW.get(notification.event, "/fail"), json.dumps(body)
+    below = _BELOW.get(notification.event, "/fail")
+    return _append_to_path(url, below), json.dumps(body)
+
+
+def _append_to_path(url: str, below: str) -> str:
+    """Append to the path: text behind a query would leave a failure looking like a success."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + below, fragment=""))

@@ -81,6 +81,17 @@ def test_a_dead_man_switch_is_notified_of_every_run(lab: Lab, post: Post) -> Non
     assert paths == ["/start", "", "/start", "/fail"]
 
 
+@pytest.mark.parametrize(
+    ("behind", "path"),
+    [("", "/fail"), ("/", "/fail"), ("?create=1", "/fail?create=1"), ("#clients", "/fail")],
+)
+def test_a_dead_man_switch_gets_fail_in_the_path(post: Post, behind: str, path: str) -> None:
+    """Behind a query or fragment, it would count as a success."""
+    recipient = Recipient(post.url + behind, frozenset(), Style.PING)
+    recipient.send(Notification(Event.FAILURE, "failed", {}))
+    assert [got.removeprefix("/hook/canary") for got, _ in post.got] == [path]
+
+
 def test_a_run_blocked_by_another_is_not_notified(lab: Lab, post: Post) -> None:
     """A blocked run sends neither a start nor a failure; the running one sends its own."""
     settings = {"notify_url": post.url, "notify_style": "ping"}
