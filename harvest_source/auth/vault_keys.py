@@ -23,6 +23,7 @@ import keyring
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keyring.backend import KeyringBackend
+from keyring.errors import PasswordSetError
 
 from harvest_source.auth.private_files import check_private_file, write_private
 from harvest_source.errors import ConfigError, SignInError, describe_os_error, printable
@@ -160,6 +161,10 @@ class KeyringPlace:
             self._backend.set_password(SERVICE, self._user, ",".join(key.to_text() for key in keys))
         except Exception as error:
             raise KeyringUnusableError(self.name, error) from error
+        # Some backends fail silently. A login sealed with a key that was not kept would be lost.
+        if self.read() != tuple(keys):
+            reason = PasswordSetError("it did not keep the key that was written")
+            raise KeyringUnusableError(self.name, reason)
 
 
 @dataclass(frozen=True, slots=True)

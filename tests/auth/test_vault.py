@@ -380,6 +380,22 @@ def open_vault(folder: Path, backend: KeyringBackend, **environment: str) -> Vau
     return Vault(folder, keys=Keys(find_places(folder, environment, backend), print))
 
 
+class Forgetful(Locked):
+    """A keyring that reports success and keeps nothing, as one without storage does."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Keep nothing."""
+
+
+def test_a_keyring_that_keeps_nothing_is_refused(tmp_path: Path) -> None:
+    """Before a login is sealed with a key that the next process would not have."""
+    backend, folder = Forgetful(RuntimeError()), tmp_path / "vault"
+    backend.error = None
+    with pytest.raises(KeyringUnusableError, match="did not keep"):
+        keep(open_vault(folder, backend))
+    assert list(folder.glob("*.vault")) == []
+
+
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_keyring_that_cannot_be_read_is_not_an_empty_one(
     tmp_path: Path, error: Exception
