@@ -275,7 +275,8 @@ def _build_address(options: dict[str, Any]) -> ServerAddress:
     from harvest_source.ask.mcp.server_address import ServerAddress
 
     host, _, port = options["http"].rpartition(":")
-    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+    is_number = port.isascii() and port.isdigit() and len(port) <= len("65535")
+    if not host or not is_number or not 0 < int(port) < 65536:
         raise ConfigError(f"--http has to be HOST:PORT, such as {_ADDRESS}.")
     host = host.strip("[]")
     scheme = "https" if options["tls_cert"] else "http"

@@ -28,7 +28,7 @@ def is_on(value: Any) -> bool:
 def is_count(value: Any) -> bool:
     """Whether *value* is a whole number of at least 1."""
     text = str(value).strip()
-    return text.isascii() and text.isdigit() and int(text) > 0
+    return text.isascii() and text.isdigit() and text.strip("0") != ""  # int() has a limit.
 
 
 def is_off(value: Any) -> bool:

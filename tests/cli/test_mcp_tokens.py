@@ -66,9 +66,9 @@ def test_a_token_that_could_not_be_printed_is_not_kept(tmp_path: Path) -> None:
     assert done.stdout.count("hsa_") == 1
 
 
-@pytest.mark.parametrize("port", ["²", "0", "x"])
+@pytest.mark.parametrize("port", ["²", "0", "x", pytest.param("9" * 5000, id="long")])
 def test_an_invalid_port_is_refused(scoped: Run, port: str) -> None:
-    """Python calls a superscript two a digit, but cannot parse it as a number."""
+    """Python calls a superscript two a digit, and cannot parse it or 5,000 digits as a number."""
     assert scoped(*ADD, "ada", "--scope", "mine").code == 0
     refused = scoped("mcp", "--http", f"127.0.0.1:{port}")
     assert refused.code == 2

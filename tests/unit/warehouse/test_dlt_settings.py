@@ -116,6 +116,15 @@ def test_a_number_of_workers_that_dlt_cannot_use_is_refused(
         check_settings(TARGET)
 
 
+def test_a_number_of_workers_that_python_cannot_parse_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``int()`` takes 4,300 digits at most."""
+    monkeypatch.setenv("LOAD__WORKERS", "9" * 5000)
+    with pytest.raises(ConfigError, match=r"workers is '9+.*dlt needs a whole number"):
+        check_settings(TARGET)
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "wanted"),
     [
