@@ -35,6 +35,8 @@ class Event(StrEnum):
     """A run loaded some rows, but something failed or could not be proven complete."""
     STALE = "stale"
     """``status --max-age`` found a table that is too old."""
+    VERIFY = "verify"
+    """``verify`` failed, found a difference, or could not compare something."""
     SIGN_IN = "sign_in"
     """``auth status --check --all`` found a sign-in that its owner must fix, or a changed role."""
     RECOVERED = "recovered"

@@ -12,7 +12,14 @@ from harvest_source.errors import ConfigError
 
 ALWAYS: Final = "always"
 USUAL: Final = frozenset(
-    {Event.FAILURE, Event.PARTIAL, Event.STALE, Event.SIGN_IN, Event.RECOVERED}
+    {
+        Event.FAILURE,
+        Event.PARTIAL,
+        Event.STALE,
+        Event.VERIFY,
+        Event.SIGN_IN,
+        Event.RECOVERED,
+    }
 )
 """Events to notify about unless ``notify_on`` says otherwise."""
 

@@ -142,7 +142,8 @@ class HarvestConfiguration(BaseConfiguration):
     """URL to notify of runs: a Slack webhook, a dead-man switch, or any that accepts JSON."""
     notify_on: Any | None = None
     """
-    Events to notify of: some of `failure`, `partial`, `stale`, `sign_in`, `recovered`, `always`.
+    Events to notify of: some of `failure`, `partial`, `stale`, `verify`, `sign_in`, `recovered`,
+    `always`.
     Default: all except `always`.
     """
     notify_style: str | None = None

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harvest_source.api.notification import SECONDS, Event, Notification, Recipient, Style
 from harvest_source.dlt_internals import find_pipelines_folder
-from harvest_source.errors import BusyError, HarvestError, error_dict, find_cause, printable
+from harvest_source.errors import (
+    BusyError,
+    HarvestError,
+    counted,
+    error_dict,
+    find_cause,
+    printable,
+)
 from harvest_source.termination import Terminated
 from harvest_source.warehouse.target import Target
 
 if TYPE_CHECKING:
     from harvest_source.operations.run_report import SyncReport
+    from harvest_source.operations.verify_report import VerifyReport
 
 _LONGEST: Final = 500
 _INTERRUPTED_S: Final = 2.0
@@ -119,6 +128,63 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         if self._recipient is None:
             return ""
         return notify(self._recipient, notification, within_s=within_s)
+
+
+class VerifyNotifier(AbstractContextManager["VerifyNotifier"]):
+    """
+    Notifies *recipient* of a verification that fails, or whose exit code is not 0.
+
+    A dead-man switch gets neither the start nor a success of it: the switch expects syncs, and
+    would otherwise not notice that they no longer run.
+
+    Args:
+        recipient: None: nothing is sent.
+    """
+
+    def __init__(self, recipient: Recipient | None, target: Target) -> None:
+        self._recipient = recipient
+        self._target = target
+
+    def end(self, report: VerifyReport) -> str:
+        """
+        Report the end of a verification; returns why that was not possible, or an empty text.
+
+        The report is sent without its figures, which may be amounts of money.
+        """
+        if self._recipient is None or not report.exit_code:
+            return ""
+        text = f"{report.status}, {counted(len(report.differences), 'difference')}"
+        if tables := ", ".join(dict.fromkeys(each.table for each in report.differences)):
+            text += f": {tables}"
+        if problems := "; ".join(str(each.error) for each in report.run_log.failures):
+            text += f". {problems}"
+        names = ("status", "account_ids", "requests", "as_of", "seconds", "compared", "errors")
+        content = report.as_dict()
+        return self._notify(text, {name: content[name] for name in names})
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or isinstance(error, BusyError):
+            return
+        if find_cause(error, Terminated) is not None:
+            message, within_s = "Ended by SIGTERM", _INTERRUPTED_S
+        elif isinstance(error, Exception):
+            message = str(error) if isinstance(error, HarvestError) else type(error).__name__
+            within_s = SECONDS
+        else:
+            return  # Ctrl-C is not a failure, and the person who pressed it knows.
+        report = {"status": "error", "errors": [error_dict(error, message=message)]}
+        self._notify(f"failed. {message}", report, within_s)
+
+    def _notify(self, text: str, report: Mapping[str, Any], within_s: float = SECONDS) -> str:
+        if self._recipient is None:
+            return ""
+        text = f"harvest-source verify of {self._target}: {printable(text, limit=_LONGEST)}"
+        return notify(self._recipient, Notification(Event.VERIFY, text, report), within_s=within_s)
 
 
 def choose_event(status: str, earlier: str | None) -> Event:

@@ -22,6 +22,7 @@ from harvest_source.operations.check_loaded import check_loaded, explain_incompa
 from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State, find_places, is_to_mend
 from harvest_source.operations.mending import mend
+from harvest_source.operations.notifying import VerifyNotifier
 from harvest_source.operations.row_removal import finish_pending_removals
 from harvest_source.operations.run import Run, note_lost_sign_in, open_run
 from harvest_source.operations.runs_on_record import read_runs
@@ -90,9 +91,16 @@ def verify(
         max_deletes=MAX_DELETES if max_deletes is None else max_deletes,
     )
     run = open_run(target, arguments, hooks)
-    with sync_lock(pipeline, claim_folder(target), now=run.started_at), run.sessions.in_use():
+    with (
+        VerifyNotifier(run.settings.recipient, target) as notifier,
+        sync_lock(pipeline, claim_folder(target), now=run.started_at),
+        run.sessions.in_use(),
+    ):
         workspace = open_workspace(run, DEFAULT_ENDPOINTS, stays_open=True, is_verify=True)
-        return _verify(run, workspace, fix=fix, all_values=all_values)
+        report = _verify(run, workspace, fix=fix, all_values=all_values)
+    if why := notifier.end(report):
+        run.run_log.warn(why)
+    return report
 
 
 def _verify(run: Run, workspace: Workspace, *, fix: bool, all_values: bool) -> VerifyReport:

@@ -144,6 +144,24 @@ def test_a_failing_recipient_does_not_fail_the_run(lab: Lab, post: Post) -> None
         assert "canary" not in str(each.run_log.warnings)
 
 
+def test_a_verification_is_notified_only_if_it_does_not_end_well(lab: Lab, post: Post) -> None:
+    """Also a dead-man switch gets neither its start nor a success, which it expects of syncs."""
+    settings = lab.settings | {"notify_url": post.url, "notify_style": "ping"}
+    lab.sync()
+    assert lab.verify(settings=settings).exit_code == 0
+    assert post.got == []
+    lab.alter("DELETE FROM harvest.clients")
+    assert lab.verify(settings=settings).exit_code == 5
+    lab.server.revoke(lab.token)
+    with pytest.raises(HarvestError):
+        lab.verify(settings=settings)
+    assert [path.removeprefix("/hook/canary") for path, _ in post.got] == ["/fail", "/fail"]
+    (_, differs), (_, refused) = post.got
+    assert (differs["event"], "clients" in differs["text"]) == ("verify", True)
+    assert "findings" not in differs["report"]
+    assert lab.token not in json.dumps(refused)
+
+
 @pytest.mark.rare
 def test_stale_tables_are_notified(lab: Lab, post: Post) -> None:
     """``status --max-age``, which a monitor runs, sends the notification."""
