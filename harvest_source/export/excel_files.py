@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvest_source.errors import ConfigError
-from harvest_source.export.fitting import DoesNotFitError
+from harvest_source.export.errors import DoesNotFitError
 from harvest_source.export.plain_texts import format_all_digits
 from harvest_source.formulas import BEGINNINGS
 from harvest_source.installation import build_extra_command

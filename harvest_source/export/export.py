@@ -16,8 +16,8 @@ from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError, printable
 from harvest_source.exit_codes import ExitCode
+from harvest_source.export.errors import DoesNotFitError
 from harvest_source.export.excel_files import LONGEST_TEXT, MOST_ROWS, write_excel
-from harvest_source.export.fitting import DoesNotFitError
 from harvest_source.export.tables import Tables, open_tables
 from harvest_source.export.text_files import write_csv, write_parquet
 from harvest_source.file_permissions import create_draft

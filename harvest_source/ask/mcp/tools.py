@@ -101,7 +101,7 @@ class SumArguments(Arguments):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 200
 
 
-class Sql(Arguments):
+class QueryArguments(Arguments):
     """A statement."""
 
     sql: Annotated[
@@ -207,7 +207,7 @@ TOOLS: Final = {
             "query",
             "Run a query",
             "One SELECT in DuckDB's SQL. It can read the tables of the warehouse and nothing else.",
-            Sql,
+            QueryArguments,
             lambda runner, given: runner.query(given.sql, max_rows=given.limit),
         ),
         Tool(

@@ -14,8 +14,8 @@ import openpyxl
 import pyarrow as pa
 import pytest
 
+from harvest_source.export.errors import DoesNotFitError
 from harvest_source.export.excel_files import LONGEST_TEXT, write_excel
-from harvest_source.export.fitting import DoesNotFitError
 
 
 def write(folder: Path, values: list[Any], kind: pa.DataType) -> list[Any]:

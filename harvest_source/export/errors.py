@@ -1,4 +1,4 @@
-"""Why a table cannot be written in a format."""
+"""Errors of an export."""
 
 from __future__ import annotations
 
