@@ -55,6 +55,7 @@ from harvest_source.dlt_internals.open_tables import (
     is_open_tables,
 )
 from harvest_source.dlt_internals.private_files import (
+    committing,
     create_duckdb_file,
     create_duckdb_log,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "avoid_sqlalchemy",
     "build_duckdb",
     "build_load_id",
+    "committing",
     "compute_tables",
     "contract_allows_table",
     "create_duckdb_file",

@@ -22,7 +22,7 @@ from typing import Any, Final, cast
 from dlt.common.schema.utils import get_columns_names_with_prop, get_nested_tables
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
-from harvest_source.dlt_internals.private_files import create_duckdb_log
+from harvest_source.dlt_internals.private_files import committing
 from harvest_source.sql.duckdb_copy import (
     DUCKDB_READ_LOG_LIMIT,
     DUCKDB_SET_LOG_LIMIT,
@@ -73,7 +73,9 @@ def build_copy_job() -> Any:
         def run(self) -> None:
             """Copy the file, directly if possible."""
             if not (self._may_be_direct() and self._copy_new()):
-                super().run()
+                # In a transaction, because other jobs wait only while it is committed.
+                with self._job_client.sql_client.begin_transaction():
+                    super().run()
 
         def _may_be_direct(self) -> bool:
             table, client = self._load_table, self._job_client.sql_client
@@ -100,8 +102,9 @@ def build_copy_job() -> Any:
                 return False  # dlt's own copy meets the same error, as in _copy_if_new.
             if rows < _MANY:
                 return False
-            with bypassing_log(connection, str(client.credentials.database)):
-                return _copy_if_new(connection, self._file_path, place, keys)
+            database = str(client.credentials.database)
+            with bypassing_log(connection, database):
+                return _copy_if_new(connection, Path(database), self._file_path, place, keys)
 
     return CopyJob
 
@@ -139,7 +142,9 @@ def iter_files(package: Path) -> Iterator[str]:
         yield from (each.name for each in (package / folder).iterdir())
 
 
-def _copy_if_new(connection: Any, file: str, place: str, keys: Sequence[str]) -> bool:
+def _copy_if_new(
+    connection: Any, database: Path, file: str, place: str, keys: Sequence[str]
+) -> bool:
     import duckdb
 
     connection.begin()
@@ -152,7 +157,8 @@ def _copy_if_new(connection: Any, file: str, place: str, keys: Sequence[str]) ->
                 connection.rollback()
                 return False
         connection.execute(build_copy(file, place))
-        connection.commit()
+        with committing(database):
+            connection.commit()
     except duckdb.Error:
         # dlt's own copy meets the same error, and reports it as people and tests expect.
         _roll_back(connection)
@@ -185,7 +191,6 @@ def bypassing_log(connection: Any, database: str) -> Iterator[None]:
     try:
         yield
     finally:
-        create_duckdb_log(Path(database))  # DuckDB has removed it; other jobs go on writing.
         with _LOCK:
             jobs, before = _PAST_LOG.pop(database)
             if jobs > 1:

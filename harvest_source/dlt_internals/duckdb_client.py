@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from dlt.common.schema.utils import get_root_table, has_table_seen_data
 
 from harvest_source.dlt_internals.direct_copy import build_copy_job
 from harvest_source.dlt_internals.names import normalize_name
-from harvest_source.dlt_internals.private_files import create_duckdb_file, create_duckdb_log
+from harvest_source.dlt_internals.private_files import committing, create_duckdb_file
 from harvest_source.sql.maintenance import READS
 
 _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
@@ -156,6 +157,7 @@ def _build_sql_client() -> Any:
 
     class SqlClient(DuckDbSqlClient):
         cursor_impl = build_cursor()
+        _is_in_transaction = False
 
         @property
         def _file(self) -> Path | None:
@@ -170,24 +172,36 @@ def _build_sql_client() -> Any:
                 create_duckdb_file(self._file)
             return super().open_connection()
 
-        def begin_transaction(self) -> Any:
-            """Create the log first: a copy into the table may have ended the last one."""
-            self._create_log()
-            return super().begin_transaction()
+        @contextmanager
+        def begin_transaction(self) -> Iterator[Any]:
+            """Note that statements do not commit, until the transaction ends."""
+            self._is_in_transaction = True
+            try:
+                with super().begin_transaction() as transaction:
+                    yield transaction
+            finally:
+                self._is_in_transaction = False
 
-        def execute_query(self, query: Any, *given: Any, **named: Any) -> Any:
+        def commit_transaction(self) -> None:
+            """Commit into a private log."""
+            with self._committing():
+                super().commit_transaction()
+
+        @contextmanager
+        def execute_query(self, query: Any, *given: Any, **named: Any) -> Iterator[Any]:
             """
-            Create the log before a statement that writes, which may be in no transaction.
+            Execute a statement; outside a transaction, one that writes commits at once.
 
             A log that is created for a statement that reads would stay, empty, beside the file.
             """
-            if not str(query).lstrip().upper().startswith(READS):
-                self._create_log()
-            return super().execute_query(query, *given, **named)
+            reads = str(query).lstrip().upper().startswith(READS)
+            with ExitStack() as stack:
+                with nullcontext() if reads or self._is_in_transaction else self._committing():
+                    cursor = stack.enter_context(super().execute_query(query, *given, **named))
+                yield cursor
 
-        def _create_log(self) -> None:
-            if self._file is not None:
-                create_duckdb_log(self._file)
+        def _committing(self) -> AbstractContextManager[None]:
+            return nullcontext() if self._file is None else committing(self._file)
 
         def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:  # noqa: ARG002
             """The file's catalog if the dataset alone would be ambiguous, else None."""

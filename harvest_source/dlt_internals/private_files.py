@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harvest_source.file_permissions import PRIVATE, copy_permissions, create_private_file
+
+_COMMITS: Final[dict[Path, AbstractContextManager[Any]]] = {}
+"""By DuckDB file, the lock of the connection that commits now."""
 
 
 def create_duckdb_file(path: Path) -> None:
@@ -50,9 +55,28 @@ def create_duckdb_log(database: Path) -> None:
 
     Call it while the file is open: DuckDB removes an empty log when it opens a file, and the log
     whenever it has written it into the file. Otherwise it writes into the log that is there.
+    :func:`committing` calls it when no other thread can have the log removed.
     """
     with suppress(OSError):
         found = database.stat()
         log = Path(f"{database.resolve()}.wal")
         if create_private_file(log):
             copy_permissions(log, found)
+
+
+@contextmanager
+def committing(database: Path) -> Iterator[None]:
+    """
+    Commit to the DuckDB file *database* in the block, and nowhere else.
+
+    DuckDB writes a transaction into its log at the commit, and creates the log with the process's
+    umask if there is none. A commit that crosses DuckDB's limit, or ``CHECKPOINT``, also writes the
+    log into the file and removes it; commits meanwhile go into a second log, which replaces it. So
+    the commits of this process wait for each other, as they do in DuckDB during a large commit, and
+    each of them finds a log with the file's permissions.
+
+    Execute nothing in the block that waits for another transaction to end.
+    """
+    with _COMMITS.setdefault(database.resolve(), threading.RLock()):
+        create_duckdb_log(database)
+        yield

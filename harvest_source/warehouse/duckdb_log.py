@@ -8,14 +8,14 @@ others can read it. Until its end the log stays beside the file, where every Duc
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from harvest_source.dlt_internals import create_duckdb_log
+from harvest_source.dlt_internals import committing
 from harvest_source.file_permissions import copy_permissions
 from harvest_source.sql.statements import DUCKDB_CHECKPOINT, DUCKDB_KEEP_LOG
 
@@ -88,7 +88,7 @@ class DuckDBLog:
             self.has_kept = True
             self.protect()
         elif self.read_bytes():
-            with suppress(duckdb.TransactionException):
+            with suppress(duckdb.TransactionException), self.committing():
                 connection.execute(DUCKDB_CHECKPOINT)
 
     def read_bytes(self) -> int:
@@ -100,9 +100,9 @@ class DuckDBLog:
         file = self.path.stat() if self.path.exists() else None
         return self.read_bytes(), *((file.st_mtime_ns, file.st_size) if file else ())
 
-    def create(self) -> None:
-        """Create the log with the file's permissions, if there is none, while the file is open."""
-        create_duckdb_log(self.path)
+    def committing(self) -> AbstractContextManager[None]:
+        """Commit in the block, into a log with the file's permissions, while the file is open."""
+        return committing(self.path)
 
     def protect(self) -> None:
         """

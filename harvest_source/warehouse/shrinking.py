@@ -141,8 +141,7 @@ def shrink(file: DuckDBFile, dataset: str) -> int:
             fruitless, last = 0 if is_fruitful else fruitless + 1, space
             chosen = _choose(space, connection, dataset) if fruitless < _FRUITLESS else []
             for groups in join_groups(chosen):
-                file.log.create()
-                _move(connection, groups)
+                _move(file, connection, groups)
         if not chosen:
             break
     return max(before - _read_bytes(file), 0)
@@ -227,7 +226,7 @@ def join_groups(groups: Sequence[Group]) -> list[list[Group]]:
     return joined
 
 
-def _move(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group]) -> None:
+def _move(file: DuckDBFile, connection: duckdb.DuckDBPyConnection, groups: Sequence[Group]) -> None:
     """Write the rows of *groups*, all of one table, again, and delete them in the old place."""
     table = groups[0].table
     rows = [row for group in groups for row in (group.first_row, group.last_row)]
@@ -238,7 +237,8 @@ def _move(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group]) -> Non
         if copied != deleted:
             msg = f"{copied} rows of {table} were written again, and {deleted} deleted."
             raise duckdb.Error(msg)
-        connection.execute("COMMIT")
+        with file.log.committing():
+            connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

@@ -6,12 +6,16 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
+import dlt
 import duckdb
 import pytest
 
-from harvest_source.dlt_internals import create_duckdb_file, create_duckdb_log
+from harvest_source.dlt_internals import build_duckdb, create_duckdb_file, create_duckdb_log
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
 
@@ -42,6 +46,17 @@ def read_mode(path: Path) -> int:
 def find_log(database: Path) -> Path:
     """DuckDB's log beside the file."""
     return Path(f"{database}.wal")
+
+
+@pytest.fixture
+def pipeline(database: Path, tmp_path: Path) -> dlt.Pipeline:
+    """A pipeline that writes to *database*."""
+    return dlt.pipeline(
+        "private",
+        destination=build_duckdb(str(database)),
+        dataset_name="harvest",
+        pipelines_dir=str(tmp_path / "pipelines"),
+    )
 
 
 def test_a_file_is_private_from_its_first_byte_on(
@@ -144,3 +159,44 @@ def test_a_log_is_for_the_group_of_the_file(
     create_duckdb_log(database)
     assert owners[str(find_log(database))] == (GROUP if is_member else os.getegid())
     assert read_mode(find_log(database)) == (0o640 if is_member else 0o600)
+
+
+def test_a_log_that_is_removed_during_a_transaction_is_private_again(
+    database: Path, pipeline: dlt.Pipeline
+) -> None:
+    """DuckDB writes a transaction into the log only when it is committed."""
+    with pipeline.sql_client() as client, duckdb.connect(str(database)) as other:
+        client.execute_sql("CREATE TABLE t (a BIGINT)")
+        with client.begin_transaction():
+            client.execute_sql("INSERT INTO t VALUES (1)")
+            other.execute("CHECKPOINT")
+            assert not find_log(database).exists()
+        assert read_mode(find_log(database)) == 0o600
+
+
+@pytest.mark.parametrize("is_in_transaction", [True, False])
+def test_a_log_that_another_thread_removes_is_private_again(
+    database: Path, pipeline: dlt.Pipeline, is_in_transaction: bool
+) -> None:
+    """As while tables are copied in parallel: each large commit removes the log."""
+
+    def write_much(client: Any) -> None:
+        for _ in range(4):
+            client.execute_sql("INSERT INTO large SELECT range, random() FROM range(100_000)")
+
+    modes = set[int]()
+    with pipeline.sql_client() as large, pipeline.sql_client() as small:
+        large.execute_sql("CREATE TABLE large (a BIGINT, b DOUBLE); CREATE TABLE small (a BIGINT)")
+        large.execute_sql("SET checkpoint_threshold = '1MiB'")
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write_much, large)
+            while not writing.done():
+                transaction: AbstractContextManager[Any] = (
+                    small.begin_transaction() if is_in_transaction else nullcontext()
+                )
+                with transaction:
+                    small.execute_sql("INSERT INTO small VALUES (1)")
+                with suppress(FileNotFoundError):  # A large commit has just removed it.
+                    modes.add(read_mode(find_log(database)))
+        writing.result()
+    assert modes == {0o600}
