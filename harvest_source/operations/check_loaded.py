@@ -77,11 +77,15 @@ def explain_incomparable(workspace: Workspace, session: Session) -> str:
             f"of account {account_id}, no table that can be counted has been read completely into "
             f"{target}. Check --account and --profile, or read it: {target.build_command('sync')}"
         )
-    others = ", ".join(sorted({each.visibility for each in cursors}))
+    own = session.owner.visibility
+    readers = {name for each in cursors for name in (each.visibility, *each.others)}
+    others = ", ".join(sorted(readers - {own} or readers))
+    is_covered = all(each.is_covered_by(own) for each in cursors)
+    token = "this one" if is_covered else "an administrator's"
     return (
         f"account {account_id} was read with the token of another user or role ({others}; this "
-        f"token: {session.owner.visibility}), which may see different rows. Use that token, or "
-        f"read the account with this one: {target.build_command('sync')}"
+        f"token: {own}), which may see different rows. Use that token, or read the account with "
+        f"{token}: {target.build_command('sync')}"
     )
 
 

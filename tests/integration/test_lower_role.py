@@ -46,7 +46,9 @@ def test_unchanged_rows_keep_values_that_are_hidden(lab: Lab) -> None:
         assert any(
             "sees less than the one that loaded it" in each for each in report.run_log.warnings
         )
-    lab.verify(all_values=True, fix=True)
+    (error,) = lab.verify(all_values=True, fix=True).as_dict()["errors"]
+    assert ":administrator; this token: " in error["message"]
+    assert "read the account with an administrator's: harvest-source sync" in error["message"]
     assert rates(lab) == before
     lab.sync(*TABLES, full_refresh=True)
     assert rates(lab) == before
