@@ -191,6 +191,13 @@ def explain_findings(
             f"{place} kept changing while it was compared with Harvest ({windows}). Nothing was "
             f"removed there. {_LATER if again == AUDIT_NOW else ''}To compare it now: {again}"
         )
+    if found.undated:
+        messages.append(
+            f"{place} has {counted(found.undated, 'row')} without a date, not as many as Harvest. "
+            "No list has those alone, and they are too many to ask for one by one, so nothing was "
+            "removed among them. To read the whole table again: "
+            f"harvest-source sync --table {table} --full-refresh"
+        )
     return messages
 
 

@@ -145,13 +145,15 @@ class SearchResult:
     """Rows here beyond the first with the same id; :attr:`lost` covers them, too."""
     open: tuple[DateWindow, ...] = ()
     """Windows that kept changing: left for the next audit."""
+    undated: int = 0
+    """Rows here without a date, if Harvest has fewer or more and they are too many to ask for."""
     moved: int = 0
     """Rows that changed since they were merged."""
 
     @property
     def is_unexplained(self) -> bool:
         """Whether the counts differ although no difference was found."""
-        found = self.gone or self.lost or self.open or self.moved
+        found = self.gone or self.lost or self.open or self.undated or self.moved
         return self.here != self.there and not found
 
 
@@ -174,6 +176,8 @@ class _Evidence:
     doubled: dict[DateWindow, int] = field(default_factory=dict)
     """Rows here beyond the first with the same id, by window."""
     open: list[DateWindow] = field(default_factory=list)
+    undated: int = 0
+    """Undated rows of which some differ, and which are too many to ask for."""
 
 
 class DeletionSearch:
@@ -247,7 +251,7 @@ class DeletionSearch:
         """No list has undated rows alone, so the only evidence is a request for each id."""
         undated = [row for row, day in self._copy.ids([ALL_DAYS]).items() if day is None]
         if len(undated) > FEW or self._table.fetch_record is None:
-            found.open.append(ALL_DAYS)
+            found.undated = len(undated)
         else:
             found.unlisted += undated
 
@@ -305,7 +309,12 @@ class DeletionSearch:
         result = ReadResult()
         moved = collect_ids(self._reader, Slice(since=self._table.since), result)
         so_far = SearchResult(
-            here.total, there, frozenset(found.gone), open=tuple(found.open), moved=len(moved)
+            here.total,
+            there,
+            frozenset(found.gone),
+            open=tuple(found.open),
+            undated=found.undated,
+            moved=len(moved),
         )
         if not result.proven:
             # Which rows changed is not known: only the ids that answered 404 are certain.

@@ -58,6 +58,15 @@ def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
     assert message.endswith(f"now: {fix}")
 
 
+def test_too_many_rows_without_a_date_name_the_command() -> None:
+    """Nothing kept changing, and comparing them in a day or at once would find no more."""
+    found = SearchResult(3_000, 2_999, undated=30)
+    [message] = explain_findings("expenses", 7, found, OVERLAP, 3)
+    assert message.startswith("expenses of account 7 has 30 rows without a date")
+    assert message.endswith("again: harvest-source sync --table expenses --full-refresh")
+    assert explain_doubt("expenses", 7, found) == ""
+
+
 def test_unexplained_counts_name_the_command() -> None:
     """Harvest's total and its lists disagree."""
     message = explain_doubt("clients", 7, SearchResult(5, 6))

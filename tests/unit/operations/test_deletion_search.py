@@ -386,6 +386,9 @@ def test_rows_without_a_day_are_asked_for_by_id_beside_many_others() -> None:
     found = stage.search(page_rows=20)
     assert stage.asked == [7_001, 7_002]
     assert found.gone == {*many, 7_001, 7_002}
+    stage.copy.days |= dict.fromkeys(range(8_000, 8_001 + FEW))
+    found = stage.search(page_rows=20)
+    assert (found.undated, found.open, found.gone) == (FEW + 3, (), frozenset(many))
 
 
 def test_a_list_that_keeps_changing_leaves_its_window_unresolved() -> None:
