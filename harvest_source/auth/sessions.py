@@ -7,12 +7,13 @@ requests ``users/me``, which every role may read and which proves token and acco
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import call
 from typing import Any, Final
 
 import httpx
@@ -20,11 +21,12 @@ import httpx
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
 from harvest_source.api.http_context import HttpContext, share_connections
-from harvest_source.api.pages import Page
 from harvest_source.api.rate_limit import Cancelled, LimiterMaker, build_general_limiter, never
 from harvest_source.api.urls import check_url
 from harvest_source.auth.accounts import choose_account, fetch_accounts
+from harvest_source.auth.company import Company
 from harvest_source.auth.managed import Managed
+from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import API_URL, ID_URL, PROFILE
 from harvest_source.errors import (
     ApiError,
@@ -86,43 +88,6 @@ class Owner:
     def visibility(self) -> str:
         """A text that changes when the token may see different rows than before."""
         return f"{self.user_id}:{','.join(sorted(self.access_roles))}"
-
-
-class Company:
-    """
-    The modules of one account, from ``company``: fetched once, on first use.
-
-    The table ``company`` is loaded from the same answer.
-    """
-
-    def __init__(self, client: HarvestClient) -> None:
-        self._client = client
-        self._lock = threading.Lock()
-        self._flags: Mapping[str, Any] | None = None
-        self._page: Page | None = None
-
-    def flag(self, name: str) -> bool | None:
-        """Whether a module is on; None if this token may not read that. Raises nothing."""
-        with self._lock:
-            self._fetch()
-            value = (self._flags or {}).get(name)
-        return value if isinstance(value, bool) else None
-
-    def take(self) -> Page | None:
-        """Hand out the answer once; None if Harvest gave none or it has already been taken."""
-        with self._lock:
-            self._fetch()
-            page, self._page = self._page, None
-        return page
-
-    def _fetch(self) -> None:
-        if self._flags is not None:
-            return
-        try:
-            self._page = self._client.fetch_page("company", key=None)
-            self._flags = json.loads(self._page.rows)[0]
-        except HarvestError:
-            self._flags = {}  # Reading the table ``company`` reports the error.
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +181,18 @@ class Sessions:
         with self._lock:
             return self._ids
 
-    def open(self, account_id: int, *, cancelled: Callable[[], bool] = never) -> Session:
+    def open(
+        self,
+        account_id: int,
+        *,
+        cancelled: Callable[[], bool] = never,
+        with_company: bool = False,
+    ) -> Session:
         """
         The session of one account.
+
+        Args:
+            with_company: Ask for ``company`` in parallel, because what is read next waits for it.
 
         Raises:
             AuthError: Harvest refuses the token, or knows no such account for it.
@@ -231,7 +205,7 @@ class Sessions:
             with self._lock:
                 opened, before = self._opened.get(account_id), self._closings
             if opened is None:
-                opened = self._try_open(account_id, cancelled)
+                opened = self._try_open(account_id, cancelled, with_company)
                 self._keep(account_id, opened, before)
         if isinstance(opened, HarvestError):
             raise opened
@@ -302,25 +276,34 @@ class Sessions:
         accounts = fetch_accounts(connection.id_url, connection.auth, connection.http)
         return choose_account(accounts).id
 
-    def _try_open(self, account_id: int, cancelled: Callable[[], bool]) -> Session | HarvestError:
+    def _try_open(
+        self, account_id: int, cancelled: Callable[[], bool], with_company: bool
+    ) -> Session | HarvestError:
         try:
-            return self._open(account_id, cancelled)
+            return self._open(account_id, cancelled, with_company)
         except HarvestError as error:
             return error
 
-    def _open(self, account_id: int, cancelled: Callable[[], bool]) -> Session:
+    def _open(self, account_id: int, cancelled: Callable[[], bool], with_company: bool) -> Session:
         http = self._connection.http
         client = self._build_client(account_id)
+        company = Company(client)
+        ask_owner = partial(client.fetch_object, "users/me", cancelled=cancelled)
+        questions: list[Callable[[], Any]] = [ask_owner]
+        if with_company:
+            questions.append(company.prefetch)
         with self._lock:
             self._unopened.add(client)
         try:
-            owner = parse_owner(client.fetch_object("users/me", cancelled=cancelled))
+            # What needs the second answer waits for it.
+            me = next(in_parallel(call, questions, workers=len(questions)))
+            owner = parse_owner(me)
         except Cancelled:
             client.close()
             raise
         except HarvestError as error:
             client.close()
-            explained = self._explain(error, account_id)
+            explained = _explain(error, account_id, self._connection.token_source)
             if explained is error:
                 raise
             raise explained from error
@@ -329,7 +312,7 @@ class Sessions:
                 self._unopened.discard(client)
         if http.contact is None and owner.email:
             client.set_user_agent(replace(http, contact=owner.email).user_agent)
-        return Session(client, owner, Company(client), Managed(client))
+        return Session(client, owner, company, Managed(client))
 
     def _build_client(self, account_id: int) -> HarvestClient:
         connection = self._connection
@@ -342,33 +325,33 @@ class Sessions:
             limiter=connection.build_limiter(connection.http.clock, connection.rate_limit),
         )
 
-    def _explain(self, error: HarvestError, account_id: int) -> HarvestError:
-        """Say whether token or account is likely wrong: Harvest checks both together."""
-        if isinstance(error, SignInError):
-            return error
-        source = self._connection.token_source
-        came_from = f" The token came from {source}." if source else ""
-        if isinstance(error, ForbiddenError):
-            return AuthError(
-                f"Harvest refuses this token in account {account_id} (403 on users/me, which "
-                f"every role may read).{came_from} Its owner may have been archived there, or the "
-                "account may be closed. Sign in to that account in a browser as the same user: if "
-                "that works, make a new token at https://id.getharvest.com/developers; if not, ask "
-                "an administrator of the account, or take it out of account_id."
-            )
-        if isinstance(error, ApiError) and error.status == _NOT_FOUND:
-            return AuthError(
-                f"Harvest knows no account {account_id} for this token (404 on users/me)."
-                f"{came_from} Check account_id; `harvest-source check` without it lists the "
-                "accounts the token reaches."
-            )
-        if isinstance(error, AuthError):
-            return AuthError(
-                f"Harvest refused the access token (401 on users/me, account {account_id})."
-                f"{came_from} It may be expired or revoked, or the account id may be wrong. Make "
-                "a new one at https://id.getharvest.com/developers, and check account_id."
-            )
+
+def _explain(error: HarvestError, account_id: int, token_source: str) -> HarvestError:
+    """Say whether token or account is likely wrong: Harvest checks both together."""
+    if isinstance(error, SignInError):
         return error
+    came_from = f" The token came from {token_source}." if token_source else ""
+    if isinstance(error, ForbiddenError):
+        return AuthError(
+            f"Harvest refuses this token in account {account_id} (403 on users/me, which "
+            f"every role may read).{came_from} Its owner may have been archived there, or the "
+            "account may be closed. Sign in to that account in a browser as the same user: if "
+            "that works, make a new token at https://id.getharvest.com/developers; if not, ask "
+            "an administrator of the account, or take it out of account_id."
+        )
+    if isinstance(error, ApiError) and error.status == _NOT_FOUND:
+        return AuthError(
+            f"Harvest knows no account {account_id} for this token (404 on users/me)."
+            f"{came_from} Check account_id; `harvest-source check` without it lists the "
+            "accounts the token reaches."
+        )
+    if isinstance(error, AuthError):
+        return AuthError(
+            f"Harvest refused the access token (401 on users/me, account {account_id})."
+            f"{came_from} It may be expired or revoked, or the account id may be wrong. Make "
+            "a new one at https://id.getharvest.com/developers, and check account_id."
+        )
+    return error
 
 
 def parse_owner(me: Mapping[str, Any]) -> Owner:

@@ -16,9 +16,14 @@ from harvest_source.errors import HarvestError
 from harvest_source.operations.run import Run
 
 
-def open_accounts(run: Run, is_cancelled: Callable[[], bool] = never) -> tuple[int, ...]:
+def open_accounts(
+    run: Run, is_cancelled: Callable[[], bool] = never, *, with_company: bool = False
+) -> tuple[int, ...]:
     """
     Open every account. One that cannot be opened fails alone, and the run goes on without it.
+
+    Args:
+        with_company: Ask each account which modules are on at the same time.
 
     Returns:
         The accounts of the run, including those that failed.
@@ -27,7 +32,7 @@ def open_accounts(run: Run, is_cancelled: Callable[[], bool] = never) -> tuple[i
         HarvestError: No account can be opened.
     """
     account_ids = run.sessions.account_ids()
-    open_one = partial(_try_open, run.sessions, is_cancelled)
+    open_one = partial(_try_open, run.sessions, is_cancelled, with_company)
     failures: list[HarvestError] = []
     opened = in_parallel(open_one, account_ids, workers=ACCOUNTS_AT_ONCE)
     for account_id, session in zip(account_ids, opened, strict=True):
@@ -41,10 +46,10 @@ def open_accounts(run: Run, is_cancelled: Callable[[], bool] = never) -> tuple[i
 
 
 def _try_open(
-    sessions: Sessions, is_cancelled: Callable[[], bool], account_id: int
+    sessions: Sessions, is_cancelled: Callable[[], bool], with_company: bool, account_id: int
 ) -> Session | HarvestError:
     """The session of one account, or why it cannot be opened."""
     try:
-        return sessions.open(account_id, cancelled=is_cancelled)
+        return sessions.open(account_id, cancelled=is_cancelled, with_company=with_company)
     except HarvestError as error:
         return error

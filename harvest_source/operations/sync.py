@@ -145,7 +145,8 @@ def _publish(run: Run, report: SyncReport, place: Path) -> SyncReport:
 
 def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> tuple[SyncReport, str | None]:
     """The report, and the previous run's status if an address is to be notified."""
-    with run_ahead(partial(_open_accounts, run)) as opening:
+    needs_company = any(each.needs_company for each in endpoints)
+    with run_ahead(partial(_open_accounts, run, needs_company)) as opening:
         steps = _build_steps(run, endpoints)
         with steps.written_once():
             steps.restore()
@@ -181,14 +182,16 @@ def _build_steps(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncSteps:
     return SyncSteps(open_workspace(run, endpoints, stays_open=True))
 
 
-def _open_accounts(run: Run, is_cancelled: Callable[[], bool]) -> tuple[int, ...]:
+def _open_accounts(
+    run: Run, with_company: bool, is_cancelled: Callable[[], bool]
+) -> tuple[int, ...]:
     """
     Open every account as :func:`open_accounts` does, and note tokens that may see only a part.
 
     Raises:
         HarvestError: No account can be opened.
     """
-    account_ids = open_accounts(run, is_cancelled)
+    account_ids = open_accounts(run, is_cancelled, with_company=with_company)
     for account_id in run.sessions.account_ids():  # Without those that failed.
         owner = run.sessions.open(account_id, cancelled=is_cancelled).owner
         if not owner.is_administrator:

@@ -203,6 +203,11 @@ class Endpoint:
         return self.path or self.name
 
     @property
+    def needs_company(self) -> bool:
+        """Whether ``company`` has to be asked: for its row, or to know if the module is on."""
+        return self.single or self.module is not None
+
+    @property
     def envelope_key(self) -> str | None:
         """The key that holds the rows; None for a single object."""
         return None if self.single else self.envelope or self.name

@@ -15,7 +15,8 @@ import pyarrow as pa
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
 from harvest_source.api.pages import Page, parse_page
-from harvest_source.auth.sessions import Company, Owner, Session, Sessions
+from harvest_source.auth.company import Company
+from harvest_source.auth.sessions import Owner, Session, Sessions
 from harvest_source.decode.decoder import Decoder
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.options import ReadOptions

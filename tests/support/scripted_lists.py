@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
-from harvest_source.auth.sessions import Company, Owner, Session
+from harvest_source.auth.company import Company
+from harvest_source.auth.sessions import Owner, Session
 from harvest_source.decode.decoder import Decoder
 from harvest_source.extract.list_reader import ListReader
 from harvest_source.extract.options import ReadOptions

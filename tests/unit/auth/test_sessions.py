@@ -166,6 +166,42 @@ def test_accounts_are_opened_concurrently_and_once_each() -> None:
     sessions.close()
 
 
+def test_company_is_asked_while_the_owner_is() -> None:
+    """Expenses, invoices and estimates waited for two answers, one after the other."""
+    meeting = Meeting(2)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        meeting.attend()
+        if request.url.path.endswith("/company"):
+            return httpx.Response(200, json={"expense_feature": True})
+        return user(request)
+
+    sessions = open_sessions(answer)
+    opened = sessions.open(1, with_company=True)
+    assert opened.company.flag("expense_feature")
+    assert meeting.has_met
+    assert sessions.requests == 2
+    sessions.close()
+
+
+def test_an_owner_does_not_wait_for_company() -> None:
+    """A list that needs no module is read while Harvest is slow to say which are on."""
+    answer = threading.Event()
+
+    def answer_late(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/company"):
+            assert answer.wait(60)
+            return httpx.Response(200, json={"expense_feature": False})
+        return user(request)
+
+    sessions = open_sessions(answer_late)
+    opened = sessions.open(1, with_company=True)
+    assert not answer.is_set()
+    answer.set()
+    assert opened.company.flag("expense_feature") is False
+    sessions.close()
+
+
 def test_sessions_tell_when_every_allowance_has_room() -> None:
     """An account that used up its allowance is a pause, even if another is read meanwhile."""
     sessions = open_sessions(user)

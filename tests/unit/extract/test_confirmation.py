@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
-from harvest_source.auth.sessions import Company, Owner, Session, Sessions
+from harvest_source.auth.company import Company
+from harvest_source.auth.sessions import Owner, Session, Sessions
 from harvest_source.errors import ServerError
 from harvest_source.extract.confirmation import Confirmation
 from harvest_source.extract.run_log import RunLog
