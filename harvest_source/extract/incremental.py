@@ -7,12 +7,15 @@ a row that is read twice is merged.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
-from harvest_source.concurrency import gather
+from harvest_source.api.rate_limit import never
+from harvest_source.concurrency import gather, run_ahead
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.extract.audit_state import AuditState, load_audit_state
 from harvest_source.extract.backfill import dump_backfill, load_backfill
@@ -42,20 +45,22 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     parents = ParentCollector(task, read_plan.slices)
     volatile = VolatileRows(task.endpoint)
     rows = 0
-    for slice_ in read_plan.slices:
-        result = _resume(task, slice_)
-        parents.note_start(result)
-        results.append(result)
-        for table in reader.iter_tables(slice_, result):
-            rows += table.num_rows
-            parents.add(table)
-            if read_plan.is_whole:
-                volatile.add(table)
-            yield table
+    with _reading_volatile(task, reader, is_whole=read_plan.is_whole) as get_volatile:
+        for slice_ in read_plan.slices:
+            result = _resume(task, slice_)
+            parents.note_start(result)
+            results.append(result)
+            for table in reader.iter_tables(slice_, result):
+                rows += table.num_rows
+                parents.add(table)
+                if read_plan.is_whole:
+                    volatile.add(table)
+                yield table
+                _keep_progress(task, slice_, result, is_whole=read_plan.is_whole)
             _keep_progress(task, slice_, result, is_whole=read_plan.is_whole)
-        _keep_progress(task, slice_, result, is_whole=read_plan.is_whole)
-    if not read_plan.is_whole:  # A read of all history includes them.
-        yield from _read_volatile(task, reader, results)
+        if found := get_volatile():
+            results.append(found.result)
+            yield from _iter_changed(task, found.table)
     if not all(result.proven for result in results):
         task.note_unproven(results)
         return
@@ -117,19 +122,49 @@ def _keep_progress(task: Task, slice_: Slice, result: ReadResult, *, is_whole: b
     task.state["backfill"] = dump_backfill(slice_, result, task.visibility, managed)
 
 
-def _read_volatile(task: Task, reader: ListReader, results: list[ReadResult]) -> Iterator[pa.Table]:
+@dataclass(frozen=True, slots=True)
+class _VolatileRead:
+    """One read of the rows that change without a new ``updated_at``."""
+
+    table: pa.Table
+    result: ReadResult
+
+
+@contextmanager
+def _reading_volatile(
+    task: Task, reader: ListReader, *, is_whole: bool
+) -> Iterator[Callable[[], _VolatileRead | None]]:
     """
-    Read rows that change without a new ``updated_at``, if any of them did since the last run.
+    Read rows that change without a new ``updated_at``, in parallel with the block.
 
     These are running timers: Harvest computes their hours at each request (quirk 43). Unverified
-    against a live account: whether ``updated_at`` moves while a timer runs.
+    against a live account: whether ``updated_at`` moves while a timer runs. A row that is edited
+    between the two reads, in the second of its last edit, is right after the next run: its overlap
+    reads the row again.
+
+    Yields:
+        A function that returns the rows, or raises what the read raised. It returns None if the
+        table has no such rows, or if the block reads all rows of the table.
     """
-    if task.endpoint.volatile is None:
-        return
-    result = ReadResult()
-    tables = list(reader.iter_tables(Slice(flag=task.endpoint.volatile), result))
-    results.append(result)
-    table = keep_newest(tables, task.endpoint.primary_key)
+    flag = task.endpoint.volatile
+
+    def read(_: Callable[[], bool] = never) -> _VolatileRead:
+        result = ReadResult()
+        tables = list(reader.iter_tables(Slice(flag=flag), result))
+        return _VolatileRead(keep_newest(tables, task.endpoint.primary_key), result)
+
+    if flag is None or is_whole:
+        yield lambda: None
+    elif task.options.workers == 1:
+        yield read
+    else:
+        # Unchanged runs wait for Harvest's answers most of their time.
+        with run_ahead(read) as ahead:
+            yield ahead.result
+
+
+def _iter_changed(task: Task, table: pa.Table) -> Iterator[pa.Table]:
+    """Yield volatile rows if any of them changed since the last run."""
     digest = digest_rows(table, task.endpoint)
     if task.state.get("volatile") == digest:
         task.run_log.add_rows(*task.key, table.num_rows)

@@ -43,6 +43,31 @@ def ask_unchanged(lab: Lab, seconds: float) -> int:
     return count(lab)
 
 
+@pytest.mark.rare
+def test_an_unchanged_run_waits_for_two_answers(
+    open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First who is asking and which modules are on, then every list at the same time."""
+    lab = open_lab.loaded(entries=20, invoices=1)
+    lab.rest()
+    lab.sync()
+    opened, lists = Meeting(2), Meeting(UNCHANGED - 2)
+
+    def meet(client: HarvestClient, path: str, *given: Any, **options: Any) -> Any:
+        (opened if path == "company" else lists).attend()
+        return fetch(client, path, *given, **options)
+
+    def meet_owner(client: HarvestClient, path: str, **options: Any) -> Any:
+        opened.attend()
+        return fetch_object(client, path, **options)
+
+    fetch, fetch_object = HarvestClient._fetch, HarvestClient.fetch_object
+    monkeypatch.setattr(HarvestClient, "_fetch", meet)
+    monkeypatch.setattr(HarvestClient, "fetch_object", meet_owner)
+    assert lab.sync().status == "ok"
+    assert (opened.has_met, lists.has_met) == (True, True)
+
+
 def test_a_run_asks_for_the_owners_of_all_accounts_concurrently(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
