@@ -11,12 +11,15 @@ app = marimo.App(width="full", app_title="Harvest", css_file="style.css")
 
 @app.cell
 def _():
+    from functools import partial
+
     import marimo as mo
 
     from harvest_source.pages import live
 
     again = mo.ui.run_button(label="Read again")
-    return again, live, mo
+    chosen = live.Chosen(live.preset_accounts())  # This cell runs once, those below run again.
+    return again, chosen, live, mo, partial
 
 
 @app.cell
@@ -29,28 +32,50 @@ def _(again, live, mo):
 
 
 @app.cell
-def _(choices, live, mo):
-    start, end = choices.default_period()
+def _(choices, chosen, live, mo, partial):
+    start, end = chosen.find_period(choices)
     names, people = live.group_by_name(choices.clients), live.group_by_name(choices.people)
     accounts = {f"{name or 'account'} ({key})": key for key, name in choices.accounts}
     asked_days, ask_days = mo.state((start, end))
+
+    def _ask(days):
+        # Each typed digit is a change: the year 2026 passes through 2, 20 and 202.
+        if live.is_typed(days):
+            chosen.keep_period(days, choices)
+            ask_days(days)
+
     period = mo.ui.date_range(
         start=min(choices.first_day or start, start),
-        stop=choices.as_of,
+        stop=max(choices.as_of, end),
         value=(start, end),
         label="Period",
-        # Each typed digit is a change: the year 2026 passes through 2, 20 and 202.
-        on_change=lambda days: ask_days(days) if live.is_typed(days) else None,
+        on_change=_ask,
     )
-    client = mo.ui.multiselect(options=names, label="Clients")
-    person = mo.ui.multiselect(options=people, label="People")
+    client = mo.ui.multiselect(
+        options=names,
+        value=live.find_names(names, chosen.clients),
+        label="Clients",
+        on_change=partial(setattr, chosen, "clients"),
+    )
+    person = mo.ui.multiselect(
+        options=people,
+        value=live.find_names(people, chosen.people),
+        label="People",
+        on_change=partial(setattr, chosen, "people"),
+    )
+    _every = "all, each by itself"
     currency = mo.ui.dropdown(
-        options={"all, each by itself": ""} | {each: each for each in choices.currencies},
-        value="all, each by itself",
+        options={_every: ""} | {each: each for each in choices.currencies},
+        value=chosen.currency if chosen.currency in choices.currencies else _every,
         label="Currency",
+        on_change=partial(setattr, chosen, "currency"),
     )
-    preset = [name for name, key in accounts.items() if key in live.preset_accounts()]
-    account = mo.ui.multiselect(options=accounts, value=preset, label="Accounts")
+    account = mo.ui.multiselect(
+        options=accounts,
+        value=[name for name, key in accounts.items() if key in chosen.accounts],
+        label="Accounts",
+        on_change=partial(setattr, chosen, "accounts"),
+    )
     return account, accounts, asked_days, client, currency, period, person
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -39,6 +39,38 @@ def show(shown: Shown) -> None:
     _shown[:] = [shown]
 
 
+@dataclass(slots=True)
+class Chosen:
+    """
+    What the user of one session chose: the values of the controls that *Read again* makes anew.
+
+    Attributes:
+        start: First day; None: the default period.
+        end: Last day; None: the day that the models are as of, which moves with each sync.
+        accounts, clients, people: Values of the lists; empty: all.
+        currency: Currency of the client; empty: all.
+    """
+
+    accounts: Sequence[int]
+    start: date | None = None
+    end: date | None = None
+    clients: Sequence[tuple[RecordKey, ...]] = ()
+    people: Sequence[tuple[RecordKey, ...]] = ()
+    currency: str = ""
+
+    def keep_period(self, days: tuple[date, date], choices: Choices) -> None:
+        """Keep a period; one that ends before it begins is not kept: no field can begin with it."""
+        start, end = days
+        if start <= end:
+            self.start, self.end = start, None if end == choices.as_of else end
+
+    def find_period(self, choices: Choices) -> tuple[date, date]:
+        """The kept period, or the default one."""
+        if self.start is None:
+            return choices.default_period()
+        return self.start, self.end or max(self.start, choices.as_of)
+
+
 def find_choices() -> Choices | str:
     """Read what can be chosen; return HTML that says why if there is nothing to choose from."""
     try:
@@ -57,6 +89,14 @@ def group_by_name(known: Sequence[tuple[RecordKey, str]]) -> dict[str, tuple[Rec
     for key, name in known:
         groups.setdefault(name or f"without a name, {key[1]}", []).append(key)
     return {name: tuple(keys) for name, keys in groups.items()}
+
+
+def find_names(
+    groups: Mapping[str, tuple[RecordKey, ...]], chosen: Sequence[tuple[RecordKey, ...]]
+) -> list[str]:
+    """Names of the groups with a chosen key: after a rename, the new name is chosen."""
+    keys = {key for each in chosen for key in each}
+    return [name for name, group in groups.items() if not keys.isdisjoint(group)]
 
 
 def is_typed(days: tuple[date, date]) -> bool:

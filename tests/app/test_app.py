@@ -18,10 +18,12 @@ from tests.support.app import (
     choose,
     choose_currency,
     read_again,
+    read_controls,
     read_tile,
     serving,
     type_start,
     wait_for,
+    wait_for_tile,
 )
 from tests.support.children import REPOSITORY
 from tests.support.chromium import CHROMIUM, Page, list_foreign, open_page
@@ -83,6 +85,14 @@ def find(database: Path, query: str) -> tuple[str, ...]:
     with duckdb.connect(str(database), read_only=True) as connection:
         (row,) = connection.execute(query).fetchall()
     return tuple(map(str, row))
+
+
+def publish(database: Path, change: str) -> None:
+    """Put a changed copy in the file's place: the app may be reading the file."""
+    copy = Path(shutil.copy(database, database.with_suffix(".part")))
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(change)
+    copy.replace(database)
 
 
 def test_the_meter_sees_what_a_page_fetches(tmp_path: Path) -> None:
@@ -155,6 +165,53 @@ def test_clicks_change_what_is_shown(built: Built, database: Path, page: Page) -
         choose_currency(page, currency)
         wait_for(page, f"only {currency}")
         assert read_tile(page, "Hours") == hours(database, late)
+
+
+def test_read_again_keeps_what_was_chosen(built: Built, database: Path, page: Page) -> None:
+    """After the button, every control holds what was chosen, and the figures are the new data's."""
+    company = "SELECT * REPLACE (5 AS account_id, 'Other' AS name) FROM harvest.company"
+    publish(database, f"INSERT INTO harvest.company {company}")
+    account, name, year = find(
+        database,
+        "SELECT account_id, name, YEAR(as_of) FROM harvest.company, "
+        "harvest_models.int_harvest__as_of WHERE account_id <> 5",
+    )
+    client, person, currency = find(
+        database,
+        "SELECT client_name, person_name, currency FROM harvest_models.harvest__hours_daily "
+        f"WHERE spent_date >= DATE '{year}-03-15' "
+        "AND CONCAT(client_name, person_name) NOT SIMILAR TO '.*[\"''].*' "
+        "GROUP BY ALL ORDER BY SUM(hours) DESC LIMIT 1",
+    )
+    chosen = (
+        f"client_name = '{client}' AND person_name = '{person}' "
+        f"AND spent_date >= DATE '{year}-03-15'"
+    )
+    with serving(built, database) as url:
+        page.go(url)
+        page.until(WHOLE)
+        for number, each in enumerate((client, person, f"{name} ({account})")):
+            choose(page, number, each)
+        type_start(page, "03", "15", year)
+        choose_currency(page, currency)
+        wait_for(page, f"account {account} · only {client}, {person} · only {currency}")
+        wait_for(page, f"15 Mar {year} to")
+        before, controls = hours(database, chosen), read_controls(page)
+        assert read_tile(page, "Hours") == before != hours(database)
+        publish(database, "UPDATE harvest_models.harvest__hours_daily SET hours = hours * 3")
+        read_again(page)
+        wait_for_tile(page, "Hours", hours(database, chosen))
+        assert hours(database, chosen) != before
+        assert read_controls(page) == controls
+        assert {client, person, f"{name} ({account})", currency} <= set(controls)
+        # The period still ends with the day of the data, unless another end was chosen.
+        publish(database, "UPDATE harvest_models.int_harvest__as_of SET as_of = as_of + 1")
+        read_again(page)
+        (last,) = find(
+            database,
+            "SELECT STRFTIME(as_of, '%-d %b %Y') FROM harvest_models.int_harvest__as_of",
+        )
+        wait_for(page, f"15 Mar {year} to {last} · as of {last}")
 
 
 def test_the_address_alone_opens_it(built: Built, database: Path, page: Page) -> None:

@@ -40,11 +40,29 @@ def serving(built: Built, database: Path) -> Iterator[str]:
 
 def read_tile(page: Page, label: str) -> str:
     """The figure with this label at the top."""
-    found = (
+    return str(page.evaluate(_find_tile(label)))
+
+
+def wait_for_tile(page: Page, label: str, figure: str) -> None:
+    """Wait until the figure with this label at the top is *figure*."""
+    page.until(f"{_find_tile(label)} === '{figure}'")
+
+
+def _find_tile(label: str) -> str:
+    return (
         "[...document.querySelectorAll('.tile')].find("
         f"each => each.innerText.startsWith('{label}')).querySelector('.value').innerText"
     )
-    return str(page.evaluate(found))
+
+
+def read_controls(page: Page) -> list[str]:
+    """What the controls show: the parts of the period, the names in the lists, the currency."""
+    found = page.evaluate(
+        "[...all('[role=spinbutton]').map(each => each.innerText),"
+        "...all('marimo-multiselect').map(each => all('button', each.shadowRoot)[0].innerText),"
+        "...all('marimo-dropdown').map(each => each.shadowRoot.querySelector('select').value)]"
+    )
+    return list(found)
 
 
 def wait_for(page: Page, text: str) -> None:

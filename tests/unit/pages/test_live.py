@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -33,6 +34,23 @@ def test_a_half_typed_year_is_not_asked() -> None:
     asked = [year for year in (2, 20, 202, 2026) if live.is_typed((date(year, 6, 15), DAYS[1]))]
     assert asked == [2026]
     assert not live.is_typed((DAYS[0], date(202, 6, 15)))
+
+
+def test_what_was_chosen_is_kept() -> None:
+    """A chosen key keeps its name or gets its new one; the end of the data stays the end."""
+    first = Choices(date(2026, 11, 30), date(2026, 1, 1), (), (), (), (), ())
+    chosen = live.Chosen((7,), clients=[((7, 1),), ((7, 3),)])
+    groups = {"Acme & Sons": ((7, 1), (8, 1)), "Birch": ((7, 2),)}
+    assert live.find_names(groups, chosen.clients) == ["Acme & Sons"]
+    assert live.find_names(groups, chosen.people) == []
+    assert chosen.find_period(first) == first.default_period()
+    chosen.keep_period(DAYS, first)
+    later, earlier = (replace(first, as_of=date(2026, month, 1)) for month in (12, 3))
+    assert chosen.find_period(later) == (DAYS[0], date(2026, 12, 1))
+    assert chosen.find_period(earlier) == (DAYS[0], DAYS[0])
+    chosen.keep_period((date(1998, 1, 1), date(2026, 11, 29)), first)
+    chosen.keep_period((DAYS[1], DAYS[0]), first)
+    assert chosen.find_period(later) == (date(1998, 1, 1), date(2026, 11, 29))
 
 
 def test_the_page_shows_the_chosen_filters(made: MadeMarts) -> None:
