@@ -106,6 +106,22 @@ def test_the_meter_sees_what_a_page_fetches(tmp_path: Path) -> None:
     assert hosts == {f"{letter}.example" for letter in "abcdef"}
 
 
+def test_a_condition_that_cannot_hold_is_said_at_once(tmp_path: Path) -> None:
+    """A misspelt condition fails with the browser's message; what is not there yet is awaited."""
+    with open_page(tmp_path / "browser") as page:
+        for condition, said in (
+            ("1 +", "SyntaxError"),
+            ("nothing.of.this.name", "ReferenceError: nothing is not defined"),
+            # The second look is in a later frame.
+            ("window.looked ? nothing : !(looked = 1)", "ReferenceError: nothing"),
+        ):
+            with pytest.raises(AssertionError, match=said):
+                page.until(condition)
+        page.evaluate("setTimeout(() => { document.body.innerHTML = '<i id=late>here</i>' }, 9)")
+        page.until("document.getElementById('late').innerText === 'here'")
+        assert page.complaints() == []
+
+
 def test_the_report_is_read_without_a_network(built: Built, tmp_path: Path) -> None:
     """The report opens from a file, light, dark, narrow, wide and printed, without any request."""
     path = tmp_path / "report.html"

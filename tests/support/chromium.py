@@ -118,23 +118,33 @@ class Page:
         """
         Wait in the page until *condition* is true; start again if a navigation interrupts it.
 
+        A ``TypeError`` counts as false: an element is not there yet.
+
         Raises:
-            AssertionError: It did not become true. The message has the page's text.
+            AssertionError: It did not become true: the message has the page's text. Or it cannot
+                be evaluated: the message is the browser's.
         """
         wait = (
-            f"new Promise(done => {{ const end = Date.now() + {LONGEST_WAIT_MS}; "
-            f"const look = () => ({condition}) ? done(true) : Date.now() > end ? done(false) : "
-            "requestAnimationFrame(look); look(); })"
+            f"new Promise((done, fail) => {{ const end = Date.now() + {LONGEST_WAIT_MS}; "
+            f"const look = () => {{ let thrown = ''; try {{ if ({condition}) return done(null) }} "
+            "catch (error) { if (!(error instanceof TypeError)) return fail(error); "
+            "thrown = String(error) } "
+            "Date.now() > end ? done(thrown) : requestAnimationFrame(look) }; look() })"
         )
-        is_true = None
-        while is_true is None:
-            found = self._send(
+        answer: dict[str, Any] = {"error": "not asked yet"}
+        while "error" in answer:  # A navigation ended the page that was asked.
+            answer = self._send(
                 "Runtime.evaluate", expression=wait, awaitPromise=True, returnByValue=True
             )
-            is_true = found.get("result", {}).get("result", {}).get("value")
-        if not is_true:
+        found = answer["result"]
+        if "exceptionDetails" in found:
+            said = found["result"].get("description") or found["exceptionDetails"]
+            raise AssertionError(f"cannot be evaluated: {condition}\n{said}")
+        if (thrown := found["result"].get("value")) is not None:
             text = self.evaluate("document.body.innerText")
-            raise AssertionError(f"not true in {LONGEST_WAIT_MS} ms: {condition}\n{text[:2000]}")
+            raise AssertionError(
+                f"not true in {LONGEST_WAIT_MS} ms: {condition}\n{thrown}\n{text[:2000]}"
+            )
 
     def click(self, element: str) -> None:
         """
