@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from datetime import date
 
 from harvest_source.config.parse import parse_accounts, parse_date
 from harvest_source.errors import ConfigError, printable
@@ -29,9 +30,7 @@ def build_filters(
     first, last = choices.default_period()
     end = parse_date(until, "--until") or last
     start = parse_date(since, "--since") or min(first, end)
-    if start > end:
-        msg = f"The period ends on {end}, before it begins on {start}. Correct --since or --until."
-        raise ConfigError(msg)
+    check_period(start, end, "Correct --since or --until.")
     accounts = parse_accounts(account)
     check_accounts(choices, accounts)
     return Filters(
@@ -42,6 +41,20 @@ def build_filters(
         people=tuple(key for each in person for key in _find(each, choices.people, "person")),
         currency=_find_currency(currency, choices),
     )
+
+
+def check_period(start: date, end: date, advice: str) -> None:
+    """
+    Check that a period does not end before it begins.
+
+    Args:
+        advice: The end of the message: where to correct the period.
+
+    Raises:
+        ConfigError: It does: no day is in it, and its figures would be zeros.
+    """
+    if start > end:
+        raise ConfigError(f"The period ends on {end}, before it begins on {start}. {advice}")
 
 
 def check_accounts(choices: Choices, accounts: Sequence[int]) -> None:

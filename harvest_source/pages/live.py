@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final
 
 from harvest_source.errors import HarvestError
-from harvest_source.pages.choosing import check_accounts
+from harvest_source.pages.choosing import check_accounts, check_period
 from harvest_source.pages.filters import Choices, Filters, RecordKey, read_choices
 from harvest_source.pages.html import escape, heading
 from harvest_source.pages.marts import open_marts
@@ -124,6 +124,7 @@ def build_view(
         currency=currency or "",
     )
     try:
+        check_period(start, end, "Correct one of the days in Period.")
         with open_marts(_shown[0].target, wait_s=_WAIT_S) as marts:
             body = "\n".join(build_body(PageContext(marts, filters, choices)))
     except HarvestError as error:

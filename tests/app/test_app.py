@@ -181,6 +181,12 @@ def test_clicks_change_what_is_shown(built: Built, database: Path, page: Page) -
         choose_currency(page, currency)
         wait_for(page, f"only {currency}")
         assert read_tile(page, "Hours") == hours(database, late)
+        # A period that ends before it begins has no figures. The last one that had is kept.
+        type_start(page, "06", "15", str(int(year) + 1))
+        page.until(f"{WHY}.includes('before it begins on {int(year) + 1}-06-15')")
+        read_again(page)
+        wait_for(page, f"15 Jun {year} to")
+        assert read_tile(page, "Hours") == hours(database, late)
 
 
 def test_read_again_keeps_what_was_chosen(built: Built, database: Path, page: Page) -> None:

@@ -78,6 +78,11 @@ def test_the_reason_for_an_empty_page_is_shown(made: MadeMarts, tmp_path: Path) 
     show(made.path)
     choices = live.find_choices()
     assert isinstance(choices, Choices)
+    said = live.build_view(
+        choices, days=DAYS[::-1], accounts=(), clients=[], people=[], currency=None
+    )
+    assert "ends on 2026-11-01, before it begins on 2026-11-30. Correct one of the days" in said
+    assert "<section" not in said
     made.run("DROP SCHEMA harvest_models CASCADE")
     said = live.build_view(choices, days=DAYS, accounts=(), clients=[], people=[], currency=None)
     assert "harvest-source transform" in said
