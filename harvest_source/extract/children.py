@@ -9,7 +9,8 @@ shared by the children of all parents would lose rows (quirk 37).
 
 A read of all history begins a sweep. Where there may be thousands of parents, it covers a share of
 them, the newest ones; the sweep covers the others. The first sweep skips parents whose own columns
-show that they have no children, unless they have changed since it began.
+show that they have no children, unless they have changed since it began; begun again, it skips
+none.
 
 A parent whose list could not be read completely does not block the others: it is remembered, keeps
 its rows, and is read again in each run until its list is complete.
@@ -139,8 +140,8 @@ def _begin_sweep(
     # Nothing marks the rows that lack a column, so no sweep could tell when all of them have it.
     asks_all = options.all_children or task.lacks_columns
     share = 1.0 if asks_all else parent.at_first
-    # An unfinished first sweep begins again: some parents were never asked.
-    sweep = ParentSweep(is_first=is_empty or before.is_first)
+    # An unfinished first sweep begins again: some parents were never asked, and others were.
+    sweep = ParentSweep(is_first=is_empty or before.is_first, skips_none=before.is_first)
     chosen = sweep.next_parents(possible, count_at_first(len(possible), share))
     sweep = sweep.advance(chosen, possible, now)
     changed = parents.changed_since(cursor.at - options.overlap) if cursor is not None else set()
@@ -171,7 +172,7 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
             f"says: syncs read at most {SWEEP_MOST:,} of them a day, 1 % of what Harvest allows."
         )
     possible = ids
-    if sweep.is_first:
+    if sweep.is_first and not sweep.skips_none:
         left_out = parents.without_children(parent.none_if)
         if sweep.began is not None:
             # Those that changed may have been asked since: the row of a child deleted afterwards

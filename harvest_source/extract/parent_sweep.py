@@ -54,7 +54,12 @@ class ParentSweep:
     at: datetime | None = None
     """When parents were last read; None: not known."""
     is_first: bool = False
-    """Whether no children were loaded before it, so that parents without any are skipped."""
+    """Whether it is the first to ask all parents, so that some were never asked."""
+    skips_none: bool = False
+    """
+    Whether a first sweep began again: children may be loaded, so that no parent is skipped because
+    its own columns show none.
+    """
 
     @classmethod
     def load(cls, stored: object) -> ParentSweep:
@@ -69,6 +74,7 @@ class ParentSweep:
                 left=int(stored.get("left") or 0),
                 at=_parse(stored.get("at")),
                 is_first=stored.get("is_first") is True,
+                skips_none=stored.get("skips_none") is True,
             )
         except (TypeError, ValueError, OverflowError):
             return cls()
@@ -88,6 +94,7 @@ class ParentSweep:
             "left": self.left,
             "at": _format(self.at),
             **({"is_first": True} if self.is_first else {}),
+            **({"skips_none": True} if self.skips_none else {}),
         }
 
     def is_due(self, now: datetime, every: timedelta) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from harvest_source.auth.sessions import Owner
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import Reread
@@ -83,17 +85,35 @@ def test_a_first_read_asks_a_tenth_and_later_runs_the_rest() -> None:
     assert now <= NOW + 7 * DAY
 
 
-def test_a_restarted_first_sweep_still_reports_what_it_leaves() -> None:
-    """A role that sees more, or a full refresh, rereads history before the sweep has ended."""
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_restarted_first_sweep_reports_what_it_leaves_and_asks_all(*, is_full: bool) -> None:
+    """
+    A role that sees more, or a full refresh, rereads history before the sweep has ended.
+
+    An invoice that was asked before and is unpaid now may have lost a payment since.
+    """
     client = build_client(520)
     client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 521)) + "]"
     state: dict[str, Any] = {}
-    for is_full in (False, True):
-        task = build_task(client, PAYMENTS, state=state, now=NOW, full_refresh=is_full)
+    list(read(build_task(client, PAYMENTS, state=state, now=NOW)))
+    if not is_full:
+        state["cursor"] |= {"visibility": "1:member"}
+    unpaid = {"due_amount": 10.0, "paid_at": None, "updated_at": "2024-01-02T00:00:00Z"}
+    client.lists["invoices"] = "[" + ",".join(invoice(i, **unpaid) for i in range(1, 521)) + "]"
+    client.lists["invoices?changed"] = "[]"
+    client.asked.clear()
+    task = build_task(client, PAYMENTS, state=state, now=NOW, full_refresh=is_full)
+    list(read(task))
+    assert task.run_log.unasked == {
+        ("invoice_payments", 1): UnaskedParents(468, 520, NOW + 7 * DAY)
+    }
+    now = NOW
+    while task.run_log.unasked:
+        now += DAY
+        task = build_task(client, PAYMENTS, state=state, now=now)
         list(read(task))
-        assert task.run_log.unasked == {
-            ("invoice_payments", 1): UnaskedParents(468, 520, NOW + 7 * DAY)
-        }
+    assert {f"invoices/{each}/payments" for each in range(1, 521)} <= {*client.asked}
+    assert now <= NOW + 7 * DAY
 
 
 def test_a_sweep_waits_for_a_whole_list_of_parents() -> None:

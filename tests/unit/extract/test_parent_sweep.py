@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -84,6 +85,8 @@ def test_a_stored_sweep_is_understood() -> None:
     began = {"finished_at": None, "began": "2026-11-22T12:00:00+00:00"}
     sweep = ParentSweep.load(began | {"before": 7, "is_first": True})
     assert sweep == ParentSweep(began=NOW, before=7, is_first=True)
+    again = replace(sweep, skips_none=True)
+    assert ParentSweep.load(again.dump()) == again
     assert ParentSweep.load(began | {"after": 7}) == ParentSweep(began=NOW)
     assert sweep.is_due(NOW, WEEK)
     assert ParentSweep().is_due(NOW, WEEK)
