@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from operator import call
@@ -32,6 +32,7 @@ from harvest_source.operations.comparisons import (
     Subject,
     add_up,
     as_number,
+    choose_for_day,
 )
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
@@ -41,8 +42,6 @@ from harvest_source.sql.values import as_day, as_instant
 
 Row = Mapping[str, Any]
 
-_Figure: TypeAlias = tuple[Comparison, Callable[[], str] | None]
-"""A comparison, and a question to Harvest whose answer is its excuse."""
 _Question: TypeAlias = Callable[["Invoice"], str]
 """Asks Harvest about an invoice; the answer is an excuse, or empty."""
 
@@ -52,6 +51,9 @@ _PAYMENTS: Final = ("invoice_payments", "invoice_id")
 
 _ASKED: Final = 20
 """For each check, at most this many invoices that differ from their parts are requested by id."""
+_UNDECIDED: Final = "not investigated today: each day Harvest is asked about other invoices"
+_CLOSED: Final = "closed"
+"""The state of an invoice that was written off: nothing is due, and it need not be paid."""
 
 _INVOICE: Final = (
     "id",
@@ -59,6 +61,7 @@ _INVOICE: Final = (
     "updated_at",
     "amount",
     "due_amount",
+    "state",
     "discount_amount",
     "tax_amount",
     "tax2_amount",
@@ -122,7 +125,18 @@ class Invoice:
         return Slice(ALL_DAYS if day is None else DateWindow(day, day + timedelta(days=1)))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A comparison, and what to ask Harvest about it."""
+
+    comparison: Comparison
+    question: Callable[[], str] | None = None
+    """Its answer is the excuse of the comparison; None: there is nothing to ask."""
+    is_usual: bool = False
+    """Whether a write-off explains the difference, as it does of any number of invoices."""
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceComparison:
     """
     The invoices of one account.
@@ -134,29 +148,32 @@ class InvoiceComparison:
     workspace: Workspace
     table: AuditedTable
     changed: Sequence[ChangedRow]
-    _asked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def run(self) -> Iterator[Comparison]:
         """
         Compare every invoice's amount with its lines, and what is paid of it with its payments.
 
-        The first invoices that differ are requested: Harvest's own may differ in the same way.
+        Some invoices that differ are requested: Harvest's own may differ in the same way.
 
         Raises:
             HarvestError: Harvest did not answer, or the destination refused.
         """
         has_totals = not self._lacks_lines() and self._has("invoices__line_items")
         cursor = self._find_payments()
-        figures: list[_Figure] = []
+        figures: list[Figure] = []
         for invoice in self._read(has_totals, cursor is not None):
             if has_totals:
                 figures.append(self._compare_total(invoice))
             if cursor is not None:
                 figures.append(self._compare_payments(invoice, cursor))
-        questions = [question for _, question in figures if question is not None]
-        answers = in_parallel(call, questions, workers=AT_ONCE)
-        for comparison, question in figures:
-            yield comparison if question is None else replace(comparison, excuse=next(answers))
+        questions = choose_questions(figures, _ASKED, self.workspace.now().date())
+        answers = in_parallel(call, questions.values(), workers=AT_ONCE)
+        excuses = dict(zip(questions, answers, strict=True))
+        for position, figure in enumerate(figures):
+            comparison = figure.comparison
+            if figure.question is not None:
+                comparison = replace(comparison, excuse=excuses.get(position, _UNDECIDED))
+            yield comparison
 
     def _has(self, table: str) -> bool:
         return self.workspace.warehouse.has_table(table)
@@ -198,7 +215,7 @@ class InvoiceComparison:
                 parts[part].append(as_number(amount))
         return parts
 
-    def _compare_total(self, invoice: Invoice) -> _Figure:
+    def _compare_total(self, invoice: Invoice) -> Figure:
         return self._compare(
             invoice,
             "invoice total",
@@ -207,10 +224,10 @@ class InvoiceComparison:
             ask=self._ask_total,
         )
 
-    def _compare_payments(self, invoice: Invoice, cursor: Cursor) -> _Figure:
+    def _compare_payments(self, invoice: Invoice, cursor: Cursor) -> Figure:
         changed_at = as_instant(invoice.row["updated_at"])
         is_newer = changed_at is not None and changed_at > cursor.at
-        return self._compare(
+        figure = self._compare(
             invoice,
             "payments",
             here=add_up(invoice.payments),
@@ -218,6 +235,8 @@ class InvoiceComparison:
             ask=self._choose_question(invoice, is_newer=is_newer),
             children=(("invoice_payments", invoice.id),),
         )
+        is_less = figure.comparison.here < figure.comparison.there
+        return replace(figure, is_usual=is_less and invoice.row.get("state") == _CLOSED)
 
     def _choose_question(self, invoice: Invoice, *, is_newer: bool) -> _Question | str:
         place = _PAYMENTS[0], self.table.session.account_id
@@ -236,13 +255,17 @@ class InvoiceComparison:
         there: Decimal,
         ask: _Question | str,
         children: tuple[tuple[str, int], ...] = (),
-    ) -> _Figure:
+    ) -> Figure:
         """Compare two figures; *ask* is the question why they differ, or the answer if known."""
         question: Callable[[], str] | None = None
         excuse = ""
         if EXACT.abs(EXACT.subtract(here, there)) > HALF_CENT:
-            excuse = self._find_excuse(invoice, check, ask)
-            question = None if excuse or isinstance(ask, str) else partial(ask, invoice)
+            if any(each.there["id"] == invoice.id for each in self.changed):
+                excuse = CHANGED
+            elif isinstance(ask, str):
+                excuse = ask
+            else:
+                question = partial(ask, invoice)
         comparison = Comparison(
             account_id=self.table.session.account_id,
             table="invoices",
@@ -257,16 +280,7 @@ class InvoiceComparison:
             slices=(invoice.slice,),
             children=children,
         )
-        return comparison, question
-
-    def _find_excuse(self, invoice: Invoice, check: str, ask: _Question | str) -> str:
-        """Why figures may differ, if that is known; empty: Harvest must be asked."""
-        if any(each.there["id"] == invoice.id for each in self.changed):
-            return CHANGED
-        if isinstance(ask, str):
-            return ask  # Sends no request, so it does not count among those that may be sent.
-        self._asked[check] += 1
-        return "" if self._asked[check] <= _ASKED else "not investigated: too many differences"
+        return Figure(comparison, question)
 
     def _ask_total(self, invoice: Invoice) -> str:
         """Why the amount may be right nevertheless: Harvest has it for these lines, too."""
@@ -293,3 +307,27 @@ class InvoiceComparison:
         if is_same and as_number(theirs.get("due_amount")) == due:
             return "Harvest itself has these payments and this amount due"
         return ""
+
+
+def choose_questions(
+    figures: Sequence[Figure], most: int, today: date
+) -> Mapping[int, Callable[[], str]]:
+    """
+    At most *most* questions of each check, by the position of their figure.
+
+    First those that no write-off explains: many invoices that were written off must not hide one
+    whose payments are wrong. Where there are more, each day the next ones are chosen.
+    """
+    asked: dict[int, Callable[[], str]] = {}
+    open_questions: dict[str, dict[bool, list[int]]] = defaultdict(lambda: {False: [], True: []})
+    for position, figure in enumerate(figures):
+        if figure.question is not None:
+            open_questions[figure.comparison.check][figure.is_usual].append(position)
+    for waiting in open_questions.values():
+        first = choose_for_day(waiting[False], most, today)
+        chosen = [*first, *choose_for_day(waiting[True], most - len(first), today)]
+        for position in chosen:
+            question = figures[position].question
+            assert question is not None
+            asked[position] = question
+    return asked

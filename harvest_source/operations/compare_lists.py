@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
@@ -28,7 +27,7 @@ from harvest_source.operations.audit_tables import (
     find_cursor,
 )
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import AT_ONCE, CHANGED, Comparison
+from harvest_source.operations.comparisons import AT_ONCE, CHANGED, Comparison, choose_for_day
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID, Column
 from harvest_source.schema.endpoint import Endpoint
@@ -69,7 +68,7 @@ class ListsComparison:
         """
         lists = list(self._find_below())
         parents = sorted(self.table.copy.keys().column("id").to_pylist()) if lists else []
-        chosen = choose_parents(parents, self.most, self.workspace.now().date())
+        chosen = choose_for_day(parents, self.most, self.workspace.now().date())
         with self.workspace.warehouse.querying():
             stored = [self._read_here(below, chosen) for below, _ in lists]
         for (below, cursor), here in zip(lists, stored, strict=True):
@@ -166,14 +165,6 @@ class ListsComparison:
             there=Decimal(lists),
             excuse="not compared today: each day compares other lists",
         )
-
-
-def choose_parents(parents: Sequence[int], most: int, today: date) -> list[int]:
-    """At most *most* of the ascending *parents*: each day the next ones, so that all take turns."""
-    if len(parents) <= most:
-        return list(parents)
-    start = today.toordinal() * most % len(parents)
-    return [*parents, *parents][start : start + most]
 
 
 def _pick(row: Mapping[str, Any], columns: Sequence[Column]) -> Mapping[str, Any]:

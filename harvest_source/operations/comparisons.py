@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -187,6 +188,14 @@ def add_up(numbers: Iterable[Decimal]) -> Decimal:
     for each in numbers:
         total = EXACT.add(total, each)
     return total
+
+
+def choose_for_day(numbers: Sequence[int], most: int, today: date) -> list[int]:
+    """At most *most* of the ascending *numbers*: each day the next ones, so that all take turns."""
+    if len(numbers) <= most:
+        return list(numbers)
+    start = today.toordinal() * most % len(numbers)
+    return [*numbers, *numbers][start : start + most]
 
 
 def format_plain(number: Decimal) -> str:

@@ -342,6 +342,37 @@ def test_payments_that_are_not_read_yet_hide_no_difference(open_lab: OpenLab) ->
 
 
 @pytest.mark.rare
+def test_written_off_invoices_hide_no_difference(open_lab: OpenLab) -> None:
+    """
+    Their payments differ in Harvest, too, and there may be more of them than are asked about.
+
+    A payment too many is asked about first, whatever the state of its invoice.
+    """
+    options = {"all_children": True}
+    tables = ("invoices", "invoice_payments")
+    lab = open_lab.loaded(*tables, options=options, entries=10, invoices=240)
+    lab.rest()
+    wrong = {
+        row["id"]
+        for state in ("open", "closed")
+        for row in lab.sql(
+            "SELECT id FROM invoices WHERE state = ? ORDER BY id DESC LIMIT 1", state
+        )
+    }
+    for invoice in wrong:
+        lab.alter(
+            "INSERT INTO invoice_payments BY NAME SELECT * REPLACE "
+            f"({invoice} AS invoice_id, {invoice} AS id) FROM invoice_payments LIMIT 1"
+        )
+    report = lab.verify()
+    payments = [each for each in report.comparisons if each.check == "payments"]
+    assert sum(each.state == "information" for each in payments) > 20
+    named = {each.scope for each in payments if each.state == "differs"}
+    assert named == {f"invoice {invoice}" for invoice in wrong}
+    assert report.exit_code == 5
+
+
+@pytest.mark.rare
 def test_one_row_too_many_and_one_too_few_are_noticed(open_lab: OpenLab) -> None:
     """Every count is right, but the ids are not."""
     lab = open_lab.loaded("clients", entries=10)
