@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
 from enum import StrEnum
+from math import isqrt
 from typing import Any, Final
 
 from harvest_source.extract.run_log import Place
@@ -27,6 +28,9 @@ HALF_CENT: Final = Decimal("0.005")
 
 CHANGED: Final = "changed since the last sync"
 """The excuse of figures whose rows have changed: it may hide a wrong row."""
+
+_FEWEST_STARTS: Final = 31
+"""Fewest positions at which the records that are compared on a day can start; a prime."""
 
 _UNDATED: Final = (
     "Harvest may have changed this without a new updated_at (to read it again: "
@@ -191,10 +195,19 @@ def add_up(numbers: Iterable[Decimal]) -> Decimal:
 
 
 def choose_for_day(numbers: Sequence[int], most: int, today: date) -> list[int]:
-    """At most *most* of the ascending *numbers*: each day the next ones, so that all take turns."""
-    if len(numbers) <= most:
-        return list(numbers)
-    start = today.toordinal() * most % len(numbers)
+    """
+    At most *most* of the ascending *numbers*: each day the next ones, so that all take turns.
+
+    The number of positions at which a day can start is a prime, which no week is a multiple of. So
+    all take turns, too, if ``verify`` runs once a week.
+    """
+    if len(numbers) <= most or not most:
+        return list(numbers[:most])
+    starts = max(-(-len(numbers) // most), _FEWEST_STARTS)
+    while any(starts % each == 0 for each in range(2, isqrt(starts) + 1)):
+        starts += 1
+    step = most * starts // len(numbers)
+    start = today.toordinal() * step % starts * len(numbers) // starts
     return [*numbers, *numbers][start : start + most]
 
 

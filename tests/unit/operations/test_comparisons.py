@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from harvest_source.operations.comparisons import HALF_CENT, Comparison, State, as_number
+from harvest_source.operations.comparisons import (
+    HALF_CENT,
+    Comparison,
+    State,
+    as_number,
+    choose_for_day,
+)
+
+TODAY = date(2026, 11, 22)
 
 
 def compare(here: str, there: str, **fields: Any) -> Comparison:
@@ -70,3 +79,22 @@ def test_the_object_of_json_has_exact_numbers() -> None:
 def test_numbers_are_read_as_they_are_written(value: Any, expected: str) -> None:
     """A float is what its digits say; None is zero."""
     assert as_number(value) == Decimal(expected)
+
+
+@pytest.mark.parametrize("cadence", [1, 2, 7, 14, 28, 30], ids="every {} days".format)
+@pytest.mark.parametrize("count", [26, 35, 60, 175, 350, 1000])
+def test_all_take_turns_however_often_verify_runs(count: int, cadence: int) -> None:
+    """Of 350 lists, 25 each day in order, a run every Sunday compared the same 50 for ever."""
+    runs = max(31, count // 25 + 5)
+    chosen = [
+        choose_for_day(range(count), 25, TODAY + timedelta(days=cadence * run))
+        for run in range(runs)
+    ]
+    assert all(len(each) == len({*each}) == 25 for each in chosen)
+    assert {*range(count)} == set[int]().union(*chosen)
+
+
+def test_few_are_chosen_every_day() -> None:
+    """As are none at all, if no request is left for them."""
+    assert choose_for_day([7, 8], 2, TODAY) == [7, 8]
+    assert choose_for_day([7, 8], 0, TODAY) == []
