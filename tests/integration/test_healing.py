@@ -155,14 +155,15 @@ def test_a_run_waits_for_a_reader_to_release_the_file(lab: Lab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 60), ({"destination_wait": 5}, 5)])
 def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], seconds: int) -> None:
-    """After destination_wait: exit 6 with the PID; no table was requested; the next run has all."""
+    """After destination_wait: exit 6 with the PID; no list was requested; the next run has all."""
     slept: list[float] = []
     lab.server.reset_requests()
     with reading(lab.database) as reader, pytest.raises(DestinationError) as caught:
         lab.sync(*TABLES, settings=settings, hooks=Hooks(clock=OwnClock(lab.clock, slept.append)))
     assert f"(PID {reader.pid})" in str(caught.value)
     assert (caught.value.exit_code, slept[-1]) == (6, seconds)
-    assert lab.server.stats()["requests"].keys() <= {"users_me"}
+    # Asked while the file is opened: who the token's owner is, and which modules are on.
+    assert lab.server.stats()["requests"].keys() <= {"users_me", "company"}
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
 
