@@ -104,15 +104,13 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
             message = "Ended by SIGTERM" if is_terminated else "Ended by Ctrl-C"
             within_s = _INTERRUPTED_S
         elif isinstance(error, Exception):
-            message = str(error) if isinstance(error, HarvestError) else type(error).__name__
-            within_s = SECONDS
+            message, within_s = _say(error), SECONDS
         else:
             return
         if is_terminated or not is_interrupted:
             self._note(has_failed=True)
         text = f"harvest-source into {self._target}: failed. {printable(message, limit=_LONGEST)}"
-        report = {"status": "error", "errors": [error_dict(error, message=message)]}
-        self._notify(Notification(Event.FAILURE, text, report), within_s)
+        self._notify(Notification(Event.FAILURE, text, _build_report(error, message)), within_s)
 
     def _note(self, *, has_failed: bool) -> None:
         with suppress(OSError):  # A full disk must not stop a run because of this note.
@@ -172,19 +170,27 @@ class VerifyNotifier(AbstractContextManager["VerifyNotifier"]):
             return
         if find_cause(error, Terminated) is not None:
             message, within_s = "Ended by SIGTERM", _INTERRUPTED_S
-        elif isinstance(error, Exception):
-            message = str(error) if isinstance(error, HarvestError) else type(error).__name__
-            within_s = SECONDS
-        else:
+        elif find_cause(error, KeyboardInterrupt) is not None or not isinstance(error, Exception):
             return  # Ctrl-C is not a failure, and the person who pressed it knows.
-        report = {"status": "error", "errors": [error_dict(error, message=message)]}
-        self._notify(f"failed. {message}", report, within_s)
+        else:
+            message, within_s = _say(error), SECONDS
+        self._notify(f"failed. {message}", _build_report(error, message), within_s)
 
     def _notify(self, text: str, report: Mapping[str, Any], within_s: float = SECONDS) -> str:
         if self._recipient is None:
             return ""
         text = f"harvest-source verify of {self._target}: {printable(text, limit=_LONGEST)}"
         return notify(self._recipient, Notification(Event.VERIFY, text, report), within_s=within_s)
+
+
+def _say(error: Exception) -> str:
+    """The message of an error of ours; of others the name only, because they may quote secrets."""
+    return str(error) if isinstance(error, HarvestError) else type(error).__name__
+
+
+def _build_report(error: BaseException, message: str) -> Mapping[str, Any]:
+    """The report of a command that *error* ended."""
+    return {"status": "error", "errors": [error_dict(error, message=message)]}
 
 
 def choose_event(status: str, earlier: str | None) -> Event:

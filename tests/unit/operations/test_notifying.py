@@ -14,7 +14,7 @@ import pytest
 
 from harvest_source.api.notification import SECONDS, Event, Notification, Recipient, Style
 from harvest_source.extract.run_log import RunLog
-from harvest_source.operations.notifying import RunNotifier, notify
+from harvest_source.operations.notifying import RunNotifier, VerifyNotifier, notify
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.termination import Terminated
 from harvest_source.warehouse.target import Target
@@ -37,19 +37,24 @@ def recipient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Timed
     """A recipient of failures, and dlt's folder for the note of them."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     with enter_project(tmp_path):
-        yield TimedRecipient("http://127.0.0.1:9/", frozenset({Event.FAILURE}))
+        yield TimedRecipient("http://127.0.0.1:9/", frozenset({Event.FAILURE, Event.VERIFY}))
 
 
+@pytest.mark.parametrize("notifier", [RunNotifier, VerifyNotifier])
 @pytest.mark.parametrize(
     ("error", "times"),
     [(Terminated(), [2.0]), (ValueError(), [SECONDS]), (KeyboardInterrupt(), [])],
 )
 def test_a_run_that_sigterm_ends_waits_less(
-    recipient: TimedRecipient, tmp_path: Path, error: BaseException, times: list[float]
+    recipient: TimedRecipient,
+    tmp_path: Path,
+    notifier: type[RunNotifier | VerifyNotifier],
+    error: BaseException,
+    times: list[float],
 ) -> None:
     """SIGKILL may follow in ten seconds. Ctrl-C is no failure."""
     target = Target(database=tmp_path / "new.duckdb")
-    with pytest.raises(type(error)), RunNotifier(recipient, target):
+    with pytest.raises(type(error)), notifier(recipient, target):
         raise error
     assert recipient.times == times
 
@@ -75,13 +80,14 @@ def test_a_dead_man_switch_hears_of_every_interrupt_once(
     assert switch.times == times
 
 
+@pytest.mark.parametrize("notifier", [RunNotifier, VerifyNotifier])
 def test_an_error_that_dlt_makes_of_ctrl_c_is_no_failure(
-    recipient: TimedRecipient, tmp_path: Path
+    recipient: TimedRecipient, tmp_path: Path, notifier: type[RunNotifier | VerifyNotifier]
 ) -> None:
     """It says that something was shut down; the cause counts."""
     with (
         pytest.raises(ValueError, match="shut down"),
-        RunNotifier(recipient, Target(database=tmp_path / "new.duckdb")),
+        notifier(recipient, Target(database=tmp_path / "new.duckdb")),
     ):
         raise ValueError("shut down") from KeyboardInterrupt()
     assert recipient.times == []
