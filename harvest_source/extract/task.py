@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -27,6 +27,13 @@ from harvest_source.extract.visibility import describe_kept_list, describe_lower
 from harvest_source.extract.window_plan import WindowSettings
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
+
+_KEY_WORKERS: Final = 4
+"""
+Windows of one table whose keys are read in parallel. Keys take so little time to decode that four
+lists use up Harvest's allowance while an answer takes less than 0.6 s, and each list needs memory
+for two pages.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +85,12 @@ class Task:
 
     def build_reader(self) -> ListReader:
         """A reader of the table's list that reads windows in parallel and reports progress."""
-        return self._build_reader(self._build_source())
+        return self._build_reader(self._build_source(), self.options.workers)
 
     def build_key_reader(self) -> ListReader:
         """The same, for the columns that show which rows exist: keys, dates, ``updated_at``."""
-        return self._build_reader(self._build_key_source())
+        workers = min(self.options.workers, _KEY_WORKERS)
+        return self._build_reader(self._build_key_source(), workers)
 
     def build_figure_reader(self, figures: Collection[str]) -> SliceReader:
         """A reader of keys and *figures* (numbers and flags) that reads all pages in turn."""
@@ -98,8 +106,8 @@ class Task:
         )
         return replace(source, client=client, decode=client.decode)
 
-    def _build_reader(self, source: ListSource) -> ListReader:
-        settings = WindowSettings(self.today, workers=self.options.workers)
+    def _build_reader(self, source: ListSource, workers: int) -> ListReader:
+        settings = WindowSettings(self.today, workers=workers)
         return ListReader(source, settings, on_page=self._report_page)
 
     def build_slice_reader(self) -> SliceReader:
