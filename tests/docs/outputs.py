@@ -42,6 +42,7 @@ _MASKS: Final = (
     (re.compile(r"\b[\d.]+ s\b"), "N s"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:N"),
     (re.compile(r"as of [\d: -]+ UTC"), "as of T UTC"),
+    (re.compile(r"^ ?Rows of lists .*$", re.MULTILINE), "Rows of lists: others each day"),
 )
 _SHOWN_CODES: Final = frozenset({0, 5})
 """5 means that ``verify`` found the difference that a page shows."""
@@ -174,7 +175,7 @@ def _build_block(printed: str, wanted: str) -> str:
 
 
 def mask(text: str) -> str:
-    """*text* without the parts that differ between runs: times, ports, numbers of requests."""
+    """*text* without what differs between runs: times, ports, requests, lists chosen for the day."""
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
     return text
