@@ -22,8 +22,9 @@ def build_command(
     database: Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
+    table_format: str | None = None,
 ) -> str:
-    """Build the command *name* with options for everything that is not the default."""
+    """Build the command *name*, perhaps with options, and add one for each other choice."""
     file = database.absolute() if database else None
     is_sandbox = file == Path(SANDBOX_DATABASE).absolute()
     usual_file = Path(SANDBOX_DATABASE if is_sandbox else DATABASE).absolute()
@@ -32,6 +33,7 @@ def build_command(
         "database": "" if file in (None, usual_file) else str(database),
         "dataset": "" if dataset == DATASET else dataset,
         "pipeline": "" if pipeline in _usual_pipelines(is_sandbox=is_sandbox) else pipeline,
+        "table-format": table_format,
     }
     given = [f"--{option} {quote(value)}" for option, value in options.items() if value]
     return " ".join(("harvest-source", name, *["--sandbox"] * is_sandbox, *given))

@@ -88,7 +88,7 @@ def describe_unasked(report: SyncReport) -> str:
     by = max(each.by for _, each in unasked)
     return (
         f"the next runs read {parts}, all of them by {by:%Y-%m-%d} with one run a day. To read all "
-        "now: harvest-source sync --all-children"
+        f"now: {report.target.build_command('sync --all-children')}"
     )
 
 

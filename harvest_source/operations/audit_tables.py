@@ -26,9 +26,7 @@ from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.table_copy import TableCopy
 
-UNASKED: Final = (
-    "not read yet; a later run reads it (to read it now: harvest-source sync --all-children)"
-)
+UNASKED: Final = "not read yet; a later run reads it (sync --all-children reads it now)"
 """Why a list below a parent may differ before the first sweep of parents has ended."""
 
 

@@ -32,13 +32,10 @@ CHANGED: Final = "changed since the last sync"
 _FEWEST_STARTS: Final = 31
 """Fewest positions at which the records that are compared on a day can start; a prime."""
 
-_UNDATED: Final = (
-    "Harvest may have changed this without a new updated_at (to read it again: "
-    "harvest-source verify {})"
-)
-UNDATED: Final = _UNDATED.format("--fix")
+_UNDATED: Final = "Harvest may have changed this without a new updated_at ({} it again)"
+UNDATED: Final = _UNDATED.format("verify --fix reads")
 """The excuse of values that the next sync does not update."""
-UNDATED_IN_LONG_TABLE: Final = _UNDATED.format("--all-values --fix")
+UNDATED_IN_LONG_TABLE: Final = _UNDATED.format("verify --all-values --fix reads")
 """The same in a table whose values are compared only when asked for."""
 
 _DOUBTFUL: Final = frozenset({CHANGED, UNDATED, UNDATED_IN_LONG_TABLE})

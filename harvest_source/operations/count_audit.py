@@ -28,11 +28,33 @@ from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.conditions import Within
+from harvest_source.warehouse.target import Target
 
-AUDIT_NOW: Final = "harvest-source sync --deletes"
-"""The command that compares counts at once: other syncs do it once a day."""
 
-_LATER: Final = "A sync compares it again in a day. "
+@dataclass(frozen=True, slots=True)
+class NextCommands:
+    """
+    The commands that messages name.
+
+    Attributes:
+        is_verify: Whether a verification found the differences, and not a sync.
+    """
+
+    target: Target = field(default_factory=Target)
+    is_verify: bool = False
+
+    @property
+    def compare(self) -> str:
+        """The command that compares counts at once: other syncs do it once a day."""
+        return self.target.build_command("verify --fix" if self.is_verify else "sync --deletes")
+
+    def read_whole(self, table: str) -> str:
+        """The command that reads the whole *table* again."""
+        return self.target.build_command(f"sync --table {table} --full-refresh")
+
+
+_USUAL: Final = NextCommands()
+"""The commands for the default warehouse, after a sync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +135,10 @@ class CountAudit:
         found = self.findings[table.place] = counts.search.run(here, there, windows)
         times = self._count_late() if found.missing else 0
         overlap = self.workspace.extraction.options.overlap
-        again = "harvest-source verify --fix" if self.workspace.is_verify else AUDIT_NOW
-        for warning in explain_findings(*table.place, found, overlap, times, again=again):
+        commands = NextCommands(self.workspace.warehouse.target, self.workspace.is_verify)
+        for warning in explain_findings(*table.place, found, overlap, times, commands=commands):
             log.warn(warning)
-        if doubt := explain_doubt(table.endpoint.name, self.session.account_id, found):
+        if doubt := explain_doubt(*table.place, found, commands):
             log.note_unproven(*table.place, doubt)
 
     def _count_late(self) -> int:
@@ -164,7 +186,7 @@ def explain_findings(
     overlap: timedelta,
     times: int,
     *,
-    again: str = AUDIT_NOW,
+    commands: NextCommands = _USUAL,
 ) -> list[str]:
     """
     Messages for the user about one table's comparison; none if nothing needs to be explained.
@@ -172,7 +194,6 @@ def explain_findings(
     Args:
         overlap: Time before its cursor that each run reads again.
         times: Runs that found rows missing, this one included.
-        again: The command that compares the table again.
     """
     place = f"{table} of account {account_id}"
     messages = []
@@ -187,16 +208,16 @@ def explain_findings(
         )
     if found.open:
         windows = describe_slices([Slice(window) for window in found.open])
+        later = "" if commands.is_verify else "A sync compares it again in a day. "
         messages.append(
             f"{place} kept changing while it was compared with Harvest ({windows}). Nothing was "
-            f"removed there. {_LATER if again == AUDIT_NOW else ''}To compare it now: {again}"
+            f"removed there. {later}To compare it now: {commands.compare}"
         )
     if found.undated:
         messages.append(
             f"{place} has {counted(found.undated, 'row')} without a date, not as many as Harvest. "
             "No list has those alone, and they are too many to ask for one by one, so nothing was "
-            "removed among them. To read the whole table again: "
-            f"harvest-source sync --table {table} --full-refresh"
+            f"removed among them. To read the whole table again: {commands.read_whole(table)}"
         )
     return messages
 
@@ -206,7 +227,9 @@ def _advise_overlap(overlap: timedelta) -> int:
     return max(3600, 2 * int(overlap.total_seconds()))
 
 
-def explain_doubt(table: str, account_id: int, found: SearchResult) -> str:
+def explain_doubt(
+    table: str, account_id: int, found: SearchResult, commands: NextCommands = _USUAL
+) -> str:
     """Why a run cannot confirm that a table equals Harvest's; empty when it can."""
     has = (
         f"{table} of account {account_id} has {counted(found.here, 'row')} and Harvest counts "
@@ -221,6 +244,6 @@ def explain_doubt(table: str, account_id: int, found: SearchResult) -> str:
     if found.is_unexplained:
         return (
             f"{has}, but their lists agree. Nothing was changed. To read the whole table again: "
-            f"harvest-source sync --table {table} --full-refresh"
+            f"{commands.read_whole(table)}"
         )
     return ""

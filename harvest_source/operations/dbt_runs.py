@@ -194,7 +194,7 @@ def _explain_end(ended: _Ended) -> str:
     msg = (
         f"dbt ended {how} after it had begun {ended.begun} of {ended.total} models and tests: "
         "some models are new, the others are as the last build left them. The tables of sync did "
-        "not change. Build all models again: harvest-source transform"
+        "not change. Run the same command again: it builds all models"
     )
     if ended.code == -signal.SIGKILL:
         msg += ". Systems end a process in this way if memory runs out"

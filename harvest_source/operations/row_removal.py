@@ -94,9 +94,8 @@ class RowRemoval:
 
     @property
     def _command(self) -> str:
-        if self.workspace.is_verify:
-            return "harvest-source verify --fix"
-        return f"harvest-source sync {self.option}".rstrip()
+        name = "verify --fix" if self.workspace.is_verify else f"sync {self.option}".rstrip()
+        return self.workspace.warehouse.target.build_command(name)
 
     def execute(self) -> int:
         """
@@ -163,11 +162,11 @@ def _drop_malformed(workspace: Workspace) -> None:
             drop_malformed_removals(endpoint, account_id, account)
 
     for endpoint, account_id in found:
+        again = f"sync --table {endpoint.name} --full-refresh"
         log.warn(
             f"{endpoint.name} of account {account_id}: a removal that an earlier run had stored "
             "cannot be read, and was dropped. Its rows may still be in the warehouse. To remove "
-            f"what Harvest no longer has: harvest-source sync --table {endpoint.name} "
-            "--full-refresh"
+            f"what Harvest no longer has: {warehouse.target.build_command(again)}"
         )
     if found:
         warehouse.write_state(change)

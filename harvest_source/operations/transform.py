@@ -164,7 +164,7 @@ def transform(
         }
         accounts = [int(each) for each in known["harvest_account_ids"]]
         check_accounts(warehouse, accounts)
-        warnings += describe_unread_payments(warehouse.source_state, accounts)
+        warnings += describe_unread_payments(warehouse.source_state, accounts, target)
         kept = Path(warehouse.pipeline.working_dir) / _DBT
         with profile_folder(kept) as folder:
             nodes = build(
@@ -205,13 +205,14 @@ def profile_folder(kept: Path) -> Iterator[Path]:
 
 
 def describe_unread_payments(
-    source_state: Mapping[str, Any], accounts: Collection[int]
+    source_state: Mapping[str, Any], accounts: Collection[int], target: Target
 ) -> list[str]:
     """
     Say which invoices were not asked for their payments yet: some models lack these.
 
     Args:
         accounts: Those that the models cover; empty: all.
+        target: The warehouse, for the command that reads them.
     """
     warnings = []
     for account_id, state in stored_accounts(source_state, _PAYMENTS).items():
@@ -222,7 +223,7 @@ def describe_unread_payments(
                 f"{account_id} are not read yet, and later syncs read them: until then, "
                 "harvest__revenue_monthly.collected_amount lacks them, and so does "
                 "harvest__invoices.collected_amount where an invoice was written off. To read all "
-                "now: harvest-source sync --all-children"
+                f"now: {target.build_command('sync --all-children')}"
             )
     return warnings
 

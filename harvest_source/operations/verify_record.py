@@ -32,7 +32,7 @@ def record_verification(workspace: Workspace, report: VerifyReport, *, has_pendi
         if is_made(SYNC_RUNS, warehouse.schema):  # Otherwise plain dlt filled the warehouse.
             log.warn(
                 f"This verification is not recorded: {VERIFY_RUNS} does not exist yet. The next "
-                "harvest-source sync makes it."
+                f"sync makes it: {warehouse.target.build_command('sync')}"
             )
         return
     by_load = not takes_inserts(warehouse)

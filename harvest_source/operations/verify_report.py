@@ -72,7 +72,8 @@ class VerifyReport:
     @property
     def command_to_mend(self) -> str:
         """The command that finds the same differences and mends them."""
-        return f"harvest-source verify{' --all-values' if self.all_values else ''} --fix"
+        name = f"verify{' --all-values' if self.all_values else ''} --fix"
+        return (self.target or Target()).build_command(name)
 
     def count_states(self) -> dict[str, int]:
         """How many comparisons have each state."""

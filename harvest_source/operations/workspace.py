@@ -108,7 +108,7 @@ class Workspace:
         self.run_log.warn(
             f"{subject} of account {self.lacking.account_id} cannot be compared: its rows lack "
             f"{names}, which {'was' if is_one else 'were'} excluded when they were read. A sync "
-            "without the exclusion reads them again: harvest-source sync"
+            f"without the exclusion reads them again: {self.warehouse.target.build_command('sync')}"
         )
 
     def drop_staging(self) -> None:

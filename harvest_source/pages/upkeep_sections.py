@@ -61,9 +61,9 @@ def build_freshness(page: PageContext) -> Section:
 
 def describe_verified(marts: Marts) -> str:
     """Describe when the warehouse was last compared with Harvest's own totals, and the result."""
-    last = figures.read_verified(marts)
+    last, command = figures.read_verified(marts), marts.target.build_command("verify")
     if last is None:
-        return "Never compared with Harvest's own totals. Compare: harvest-source verify"
+        return f"Never compared with Harvest's own totals. Compare: {command}"
     when = f"{last.as_of:%Y-%m-%d %H:%M} UTC"
     if last.status == "ok":
         return f"Compared with Harvest's own totals {when}: all {last.compared:,} figures equal."
@@ -71,7 +71,7 @@ def describe_verified(marts: Marts) -> str:
     return (
         f"Compared with Harvest's own totals {when}: {last.differing:,} of "
         f"{counted(last.compared, 'figure')} differ ({last.status}).{before} To see which: "
-        "harvest-source verify"
+        f"{command}"
     )
 
 
@@ -79,4 +79,5 @@ def _warn_of_age(marts: Marts, syncs: Sequence[Row]) -> Iterator[str]:
     built = figures.read_models_sync(marts)
     loaded = [row["started_at"] for row in syncs if row["status"] in ("ok", "partial")]
     if built is not None and loaded and loaded[0].replace(tzinfo=None) > built.replace(tzinfo=None):
-        yield "The models are older than the last sync. Build them: harvest-source transform"
+        command = marts.target.build_command("transform")
+        yield f"The models are older than the last sync. Build them: {command}"

@@ -42,7 +42,7 @@ def attach(
     if target.database is not None and not target.database.exists():
         msg = (
             f"There is no warehouse {target.database}. Name its file: attach(database=...), or "
-            "make it: harvest-source sync"
+            f"make it: {target.build_command('sync')}"
         )
         raise ConfigError(msg)
     found = attach_existing(target, read_only=read_only)
@@ -50,7 +50,7 @@ def attach(
         msg = (
             f"Pipeline {pipeline} has loaded nothing into {target}. Give the names of your sync: "
             "--pipeline, --destination and --dataset; in Python attach(NAME, destination=..., "
-            "dataset=...). Or load the data: harvest-source sync"
+            f"dataset=...). Or load the data: {target.build_command('sync')}"
         )
         raise ConfigError(msg)
     return found

@@ -79,13 +79,14 @@ class Target:
             raise ConfigError(msg)
 
     def build_command(self, name: str) -> str:
-        """Build the command *name* with the options that make it use this target."""
+        """Build the command *name*, perhaps with options, so that it uses this target."""
         return build_command(
             name,
             destination=self.destination,
             database=self.database,
             dataset=self.dataset,
             pipeline=self.pipeline,
+            table_format=self.table_format,
         )
 
     def __str__(self) -> str:
@@ -201,7 +202,7 @@ def refuse_other_pipeline(target: Target, owner: str | None) -> None:
         f"{target.pipeline}. Each would remove rows that the other has loaded. No table was read "
         f"and nothing changed. Run it with --pipeline {printable(owner, limit=80)}, or choose "
         "another --dataset. To hand the warehouse over permanently, after which every table is "
-        f"read again: harvest-source sync --pipeline {target.pipeline} --take-over"
+        f"read again: {target.build_command('sync --take-over')}"
     )
     raise ConfigError(msg)
 

@@ -6,16 +6,23 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import cast
 
 from harvest_source.errors import ServerError
 from harvest_source.extract.audit_state import AuditState
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
-from harvest_source.operations.count_audit import CountAudit, explain_doubt, explain_findings
+from harvest_source.operations.count_audit import (
+    CountAudit,
+    NextCommands,
+    explain_doubt,
+    explain_findings,
+)
 from harvest_source.operations.deletion_search import SearchResult, TablePair, describe_slices
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.table_copy import TableCopy
+from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.warehouse import Warehouse
 from tests.support.made_up import build_workspace
 from tests.support.model import UNDATED
@@ -52,10 +59,10 @@ def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
     assert "Nothing was removed there" in message
     assert "in a day" in message
     assert message.endswith("now: harvest-source sync --deletes")
-    fix = "harvest-source verify --fix"
-    [message] = explain_findings("expenses", 7, found, OVERLAP, 3, again=fix)
+    commands = NextCommands(Target(pipeline="other"), is_verify=True)
+    [message] = explain_findings("expenses", 7, found, OVERLAP, 3, commands=commands)
     assert "in a day" not in message
-    assert message.endswith(f"now: {fix}")
+    assert message.endswith("now: harvest-source verify --fix --pipeline other")
 
 
 def test_too_many_rows_without_a_date_name_the_command() -> None:
@@ -144,7 +151,7 @@ def test_all_tables_are_counted_at_once_and_fail_alone() -> None:
     names = ("clients", "tasks", "users", "projects")
     client = WaitingClient(len(names), refused="tasks")
     tables = [audited(client, replace(UNDATED, name=name, path=name)) for name in names]
-    workspace = build_workspace(cast(Warehouse, None))
+    workspace = build_workspace(cast(Warehouse, SimpleNamespace(target=Target())))
     audit = CountAudit(workspace, tables[0].session)
     audit.run(tables)
     assert audit.findings == {(name, 1): SearchResult(5, 5) for name in names if name != "tasks"}

@@ -441,7 +441,8 @@ def test_the_guard_names_the_command_that_it_stopped(
         gone = Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),))
         assert not RowRemoval(workspace, option).add([gone], limit=Decimal("0.2"))
     (failure,) = workspace.run_log.failures
-    assert str(failure.error).endswith(f"really gone: {command} --max-deletes 100%")
+    again = f"{command} --database {warehouse.target.database} --max-deletes 100%"
+    assert str(failure.error).endswith(f"really gone: {again}")
 
 
 def test_the_guard_counts_before_any_row_is_loaded(shelf: Shelf) -> None:

@@ -20,6 +20,7 @@ from harvest_source.operations.transform import (
     describe_unread_payments,
     profile_folder,
 )
+from harvest_source.warehouse.target import Target
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -92,7 +93,7 @@ def test_invoices_whose_payments_are_not_read_yet_are_counted(
     state: dict[str, Any] = {}
     change_account(state, "invoice_payments", 1)[SWEEP_KEY] = sweep.dump()
     change_account(state, "invoice_payments", 2)[SWEEP_KEY] = ParentSweep.whole(9, NOW).dump()
-    found = describe_unread_payments(state, accounts)
+    found = describe_unread_payments(state, accounts, Target(pipeline="other"))
     assert len(found) == said
     assert all("of 140 of 200 invoices of account 1 are" in each for each in found)
-    assert all(each.endswith("harvest-source sync --all-children") for each in found)
+    assert all(each.endswith("sync --all-children --pipeline other") for each in found)

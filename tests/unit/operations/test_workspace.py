@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from harvest_source.operations.workspace import Lacking
+from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.warehouse import Warehouse
 from tests.support.made_up import build_workspace
 
@@ -20,13 +22,13 @@ def test_columns_that_one_account_lacks_are_warned_of_with_the_account(
     columns: list[str], verb: str
 ) -> None:
     """An earlier run excluded them, not this one: the warning says how to have them read."""
-    workspace = build_workspace(cast(Warehouse, None))
+    workspace = build_workspace(cast(Warehouse, SimpleNamespace(target=Target(pipeline="mine"))))
     lacking = Lacking(7, frozenset(columns))
     replace(workspace, lacking=lacking).warn_of_lacking("hours", columns)
     assert workspace.run_log.warnings == [
         f"Hours of account 7 cannot be compared: its rows lack {', '.join(columns)}, which {verb} "
         "excluded when they were read. A sync without the exclusion reads them again: "
-        "harvest-source sync"
+        "harvest-source sync --pipeline mine"
     ]
 
 

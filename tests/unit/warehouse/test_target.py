@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+import harvest_source
 from harvest_source.defaults import (
     DATABASE,
     EARLIER_DATABASE,
@@ -17,6 +20,10 @@ from harvest_source.defaults import (
 )
 from harvest_source.errors import ConfigError
 from harvest_source.warehouse.target import Target, build_target
+
+PACKAGE = Path(harvest_source.__file__).parent
+NO_WAREHOUSE = frozenset({"pages/marts.py", "warehouse/table_format.py"})
+"""Modules with a message that advises another warehouse than the one that was asked for."""
 
 
 @pytest.fixture(autouse=True)
@@ -168,8 +175,34 @@ def test_a_file_that_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None
         (Target("postgres", pipeline="mine"), "sync --destination postgres --pipeline mine"),
         (Target(database=Path(SANDBOX_DATABASE), pipeline=SANDBOX_PIPELINE), "sync --sandbox"),
         (Target(database=Path(SANDBOX_DATABASE)), "sync --sandbox"),
+        (
+            Target("filesystem", table_format="delta"),
+            "sync --destination filesystem --table-format delta",
+        ),
     ],
 )
 def test_a_command_names_what_is_not_the_default(target: Target, command: str) -> None:
     """The next step of a message works as it is; the sandbox's pipeline is not the usual one."""
     assert target.build_command("sync") == f"harvest-source {command}"
+
+
+def test_messages_of_a_run_build_their_commands() -> None:
+    """A command without the names of pipeline and dataset would change another warehouse."""
+    bare = re.compile(r"harvest-source (?:sync|verify|transform|export|status)\b(?! of)")
+    found = [
+        f"{path.relative_to(PACKAGE)}:{line}: {text.strip()}"
+        for room in ("operations", "pages", "warehouse")
+        for path in sorted((PACKAGE / room).glob("*.py"))
+        for line, text in iter_texts(path)
+        if bare.search(text) and path.relative_to(PACKAGE).as_posix() not in NO_WAREHOUSE
+    ]
+    assert not found, "\n".join(found)
+
+
+def iter_texts(path: Path) -> Iterator[tuple[int, str]]:
+    """The texts of a module that are not docstrings, with their lines."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    said = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.lineno, node.value
