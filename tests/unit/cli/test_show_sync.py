@@ -135,7 +135,7 @@ def test_parents_left_for_later_runs_are_reported(capsys: Capture) -> None:
     assert captured.err == (
         "later: the next runs read invoice_payments of 450 of 500 invoices, all of them by "
         f"{START + timedelta(days=7):%Y-%m-%d} with one run a day. To read all now: "
-        "harvest-source sync --all-children\n"
+        "harvest-source sync --all-children --database acme.duckdb\n"
     )
     assert captured.out.endswith(f"complete as of {START:%H:%M:%S} UTC except for 1 table\n")
     assert report(log).as_dict()["unasked"] == [
