@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -92,18 +93,17 @@ def test_the_limiter_knows_when_the_next_request_may_go(
 
 def test_threads_share_the_window() -> None:
     """Sixteen threads together stay within one allowance."""
-    clock = FakeClock()
-    limiter = RateLimiter(requests=5, seconds=10, clock=clock)
+    limiter = RateLimiter(requests=5, seconds=10, clock=FakeClock())
     taken: list[float] = []
 
-    class Noting(RateLimiter):
-        def _take(self, urgency: float) -> float:
-            wait_s = super()._take(urgency)
-            if wait_s <= 0:
-                taken.append(self._sent[-1])
-            return wait_s
+    class Noting(deque[float]):
+        """Notes each time that the limiter counts, which it does under its lock."""
 
-    limiter = Noting(requests=5, seconds=10, clock=clock)
+        def append(self, at: float) -> None:
+            taken.append(at)
+            super().append(at)
+
+    limiter._sent = Noting(maxlen=limiter._sent.maxlen)
 
     def ask() -> None:
         for _ in range(5):
