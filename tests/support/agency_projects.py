@@ -144,8 +144,7 @@ def uses(records: Records) -> dict[int, list[Use]]:
         found[project["id"]].append(use)
     for expense in records.rows("expenses"):
         project = records.projects[expense["project"]["id"]]
-        by_money = project["budget_by"] in MONEY_BUDGETS
-        if by_money and project["cost_budget_include_expenses"]:
+        if project["budget_by"] == "project_cost" and project["cost_budget_include_expenses"]:
             spent = date.fromisoformat(expense["spent_date"])
             found[project["id"]].append(Use(spent, number(expense["total_cost"])))
     return found

@@ -249,7 +249,7 @@ def spent_on(books: Books, project: Row) -> Decimal:
         ),
         Decimal(0),
     )
-    if project["cost_budget_include_expenses"]:
+    if project["budget_by"] == "project_cost" and project["cost_budget_include_expenses"]:
         used += sum(
             number(row["total_cost"])
             for row in within(books, "expenses", since, "2026-06-30")
@@ -291,6 +291,18 @@ def test_project_budget_by_method(start: Start) -> None:
     empty = server.create("projects", budget_by="project")["id"]
     row = next(r for r in server.report("report_project_budget") if r["project_id"] == empty)
     assert (row["budget"], row["budget_spent"], row["budget_remaining"]) == (None, 0, None)
+
+
+def test_expenses_count_against_a_budget_of_total_fees_only(start: Start) -> None:
+    """The option to include expenses has no effect on another kind of budget."""
+    server = start(entries=0, expenses=0).server
+    spent = {}
+    for method in ("project", "project_cost", "task", "task_fees", "person"):
+        project = server.create("projects", budget_by=method, cost_budget_include_expenses=True)
+        server.create("expenses", project_id=project["id"], total_cost=12.5)
+        report = {row["project_id"]: row for row in server.report("report_project_budget")}
+        spent[method] = report[project["id"]]["budget_spent"]
+    assert spent == {"project": 0, "project_cost": 12.5, "task": 0, "task_fees": 0, "person": 0}
 
 
 def test_project_budget_by_activity(busy: Reader) -> None:

@@ -1,4 +1,5 @@
 -- What entries and expenses use of the budgets of their projects, day by day: rounded hours, or money.
+-- Harvest's option to include expenses is for a budget of the project's total fees (project_cost) only.
 -- An entry whose rate is not known uses nothing of a budget in money.
 with projects as (
   select
@@ -41,5 +42,5 @@ select
 from {{ ref('stg_harvest__expenses') }} as expenses
 inner join projects
   on projects.account_id = expenses.account_id and projects.project_id = expenses.project_id
-where projects.is_money and projects.budget_includes_expenses
+where projects.budget_by = 'project_cost' and projects.budget_includes_expenses
 group by expenses.account_id, expenses.project_id, expenses.spent_date

@@ -145,7 +145,7 @@ class Spent:
         if not _is_money(project):
             return self.hours.get(key, Decimal(0))
         spent = self.fees.get(key, Decimal(0))
-        if project["cost_budget_include_expenses"]:
+        if project["budget_by"] == "project_cost" and project["cost_budget_include_expenses"]:
             spent += self.costs.get(key, Decimal(0))
         return spent
 
@@ -155,7 +155,8 @@ def project_budget_rows(view: View, active: str | None) -> list[Record]:
     Budgets and what is spent of them: in all, or in the current month (UTC) for monthly budgets.
 
     Projects without budget are left out (S4). Hours are the rounded hours of budgeted entries;
-    money is those hours at their billable rates, plus all expenses where the project says so.
+    money is those hours at their billable rates, plus all expenses where a project with a budget of
+    its total fees says so; Harvest documents that option for no other budget.
     Unverified against a live account: that definition.
 
     Args:
