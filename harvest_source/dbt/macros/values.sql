@@ -81,3 +81,12 @@
   -#}
   case when projects.project_id is null then {{ own }} else projects.currency end
 {%- endmacro %}
+
+
+{% macro unknown_client(own) -%}
+  {#-
+    *own* if the project is not known, where `projects` is joined, so that each client that its records
+    name counts on its own; null for a project that is known, which has one client.
+  -#}
+  case when projects.project_id is null then {{ own }} end
+{%- endmacro %}

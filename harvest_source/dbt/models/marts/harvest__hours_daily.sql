@@ -1,3 +1,4 @@
+-- A project that is among the projects has one client; the entries of any other may name several.
 select
   account_id,
   spent_date,
@@ -6,7 +7,7 @@ select
   task_id,
   currency,
   max(person_name) as person_name,
-  max(client_id) as client_id,
+  client_id,
   max(client_name) as client_name,
   max(project_name) as project_name,
   max(task_name) as task_name,
@@ -21,4 +22,4 @@ select
   cast(sum(case when is_billable_rate_missing then 1 else 0 end) as bigint) as entries_without_billable_rate,
   cast(sum(case when is_cost_rate_missing then 1 else 0 end) as bigint) as entries_without_cost_rate
 from {{ ref('harvest__time_entries') }}
-group by account_id, spent_date, user_id, project_id, task_id, currency
+group by account_id, spent_date, user_id, client_id, project_id, task_id, currency

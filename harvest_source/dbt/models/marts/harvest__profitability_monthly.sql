@@ -8,6 +8,7 @@ with worked as (
     entries.project_id,
     entries.spent_month as month,
     {{ harvest_source.project_currency('entries.currency') }} as currency,
+    {{ harvest_source.unknown_client('entries.client_id') }} as unknown_client,
     max(entries.project_name) as project_name,
     max(entries.client_id) as client_id,
     max(entries.client_name) as client_name,
@@ -34,7 +35,7 @@ with worked as (
   from {{ ref('harvest__time_entries') }} as entries
   left join {{ ref('harvest__projects') }} as projects
     on projects.account_id = entries.account_id and projects.project_id = entries.project_id
-  group by entries.account_id, entries.project_id, entries.spent_month, 4
+  group by entries.account_id, entries.project_id, entries.spent_month, 4, 5
 ),
 
 spent as (
@@ -43,6 +44,7 @@ spent as (
     expenses.project_id,
     {{ harvest_source.month_of('expenses.spent_date') }} as month,
     {{ harvest_source.project_currency('expenses.client_currency') }} as currency,
+    {{ harvest_source.unknown_client('expenses.client_id') }} as unknown_client,
     max(expenses.project_name) as project_name,
     max(expenses.client_id) as client_id,
     max(expenses.client_name) as client_name,
@@ -58,7 +60,7 @@ spent as (
   from {{ ref('stg_harvest__expenses') }} as expenses
   left join {{ ref('harvest__projects') }} as projects
     on projects.account_id = expenses.account_id and projects.project_id = expenses.project_id
-  group by expenses.account_id, expenses.project_id, 3, 4
+  group by expenses.account_id, expenses.project_id, 3, 4, 5
 ),
 
 {% if var('harvest_invoices') -%}
@@ -128,6 +130,7 @@ spread as (
     project_id,
     month,
     currency,
+    cast(null as bigint) as unknown_client,
     cast(null as text) as project_name,
     cast(null as bigint) as client_id,
     cast(null as text) as client_name,
@@ -173,7 +176,7 @@ sums as (
     sum(expenses) as expenses,
     sum(fee_revenue) as fee_revenue
   from parts
-  group by account_id, project_id, month, currency
+  group by account_id, project_id, month, currency, unknown_client
 ),
 
 valued as (

@@ -6,6 +6,7 @@ with worked as (
     entries.account_id,
     entries.project_id,
     {{ harvest_source.project_currency('entries.currency') }} as currency,
+    {{ harvest_source.unknown_client('entries.client_id') }} as unknown_client,
     max(entries.project_name) as project_name,
     max(entries.client_id) as client_id,
     max(entries.client_name) as client_name,
@@ -25,7 +26,7 @@ with worked as (
   left join {{ ref('harvest__projects') }} as projects
     on projects.account_id = entries.account_id and projects.project_id = entries.project_id
   where not entries.is_running
-  group by entries.account_id, entries.project_id, 3
+  group by entries.account_id, entries.project_id, 3, 4
 ),
 
 spent as (
@@ -33,6 +34,7 @@ spent as (
     expenses.account_id,
     expenses.project_id,
     {{ harvest_source.project_currency('expenses.client_currency') }} as currency,
+    {{ harvest_source.unknown_client('expenses.client_id') }} as unknown_client,
     max(expenses.project_name) as project_name,
     max(expenses.client_id) as client_id,
     max(expenses.client_name) as client_name,
@@ -42,15 +44,16 @@ spent as (
   left join {{ ref('harvest__projects') }} as projects
     on projects.account_id = expenses.account_id and projects.project_id = expenses.project_id
   where expenses.billable and not coalesce(expenses.is_billed, false)
-  group by expenses.account_id, expenses.project_id, 3
+  group by expenses.account_id, expenses.project_id, 3, 4
 ),
 
 keys as (
-  select account_id, project_id, currency from {{ ref('harvest__projects') }}
+  select account_id, project_id, currency, cast(null as bigint) as unknown_client
+  from {{ ref('harvest__projects') }}
   union
-  select account_id, project_id, currency from worked
+  select account_id, project_id, currency, unknown_client from worked
   union
-  select account_id, project_id, currency from spent
+  select account_id, project_id, currency, unknown_client from spent
 ),
 
 invoiced as (
@@ -59,18 +62,20 @@ invoiced as (
     lines.account_id,
     lines.project_id,
     {{ harvest_source.project_currency('lines.currency') }} as currency,
+    {{ harvest_source.unknown_client('lines.client_id') }} as unknown_client,
     sum(lines.amount) as amount,
     sum(case when lines.state = 'draft' then lines.amount else 0 end) as on_drafts
   from {{ ref('harvest__invoice_lines') }} as lines
   left join {{ ref('harvest__projects') }} as projects
     on projects.account_id = lines.account_id and projects.project_id = lines.project_id
   where lines.project_id is not null
-  group by lines.account_id, lines.project_id, 3
+  group by lines.account_id, lines.project_id, 3, 4
   {%- else -%}
   select
     cast(null as bigint) as account_id,
     cast(null as bigint) as project_id,
     cast(null as text) as currency,
+    cast(null as bigint) as unknown_client,
     0 as amount,
     0 as on_drafts
   where 1 = 0
@@ -103,14 +108,17 @@ joined as (
     on worked.account_id = keys.account_id
     and worked.project_id = keys.project_id
     and worked.currency is not distinct from keys.currency
+    and worked.unknown_client is not distinct from keys.unknown_client
   left join spent
     on spent.account_id = keys.account_id
     and spent.project_id = keys.project_id
     and spent.currency is not distinct from keys.currency
+    and spent.unknown_client is not distinct from keys.unknown_client
   left join invoiced
     on invoiced.account_id = keys.account_id
     and invoiced.project_id = keys.project_id
     and invoiced.currency is not distinct from keys.currency
+    and invoiced.unknown_client is not distinct from keys.unknown_client
 )
 
 select
