@@ -8,9 +8,9 @@ as a whole and replace the rows loaded before. The cursor is that of the parents
 shared by the children of all parents would lose rows (quirk 37).
 
 A read of all history begins a sweep. Where there may be thousands of parents, it covers a share of
-them, the newest ones; the sweep covers the others. The first sweep skips parents whose own columns
-show that they have no children, unless they have changed since it began; begun again, it skips
-none.
+them, the newest ones; the sweep covers the others. A sweep also begins again if an earlier start
+date adds many parents. The first sweep skips parents whose own columns show that they have no
+children, unless they have changed since it began; begun again, it skips none.
 
 A parent whose list could not be read completely does not block the others: it is remembered, keeps
 its rows, and is read again in each run until its list is complete.
@@ -68,7 +68,8 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     if read_plan.is_whole:
         choice = _begin_sweep(task, parents, changed, cursor)
     else:
-        choice = _continue_sweep(task, listed, changed)
+        changed, sweep = _spread_added(task, parents, changed, read_plan.slices)
+        choice = _continue_sweep(task, listed, changed, sweep)
     without = sorted({*without, *choice.without} - {*choice.asked})
     add_removal_of_empty_lists(task, [_child_sublist(task, each) for each in without])
     # Remembering each list is worth it only where a role may see part of a parent's children.
@@ -149,10 +150,30 @@ def _begin_sweep(
     return _Choice(sorted(asked), sweep, is_of_all=len(asked) == len(ids))
 
 
-def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Choice:
-    """Choose the parents that *changed*, and the next ones of the sweep if it is due."""
-    parent, options = _parent_of(task.endpoint), task.options
+def _spread_added(
+    task: Task, parents: ParentList, ids: list[int], slices: Sequence[Slice]
+) -> tuple[list[int], ParentSweep]:
+    """
+    Of the parents *ids* of *slices*, those to ask now, and the sweep that asks the others.
+
+    An earlier start date, or none, may add thousands of parents that have not changed. A sweep then
+    begins again, as if it were the first: it skips none, because some were asked before.
+    """
     sweep = ParentSweep.load(task.state.get(SWEEP_KEY))
+    since = [each.since for each in slices if each.since is not None]
+    changed = parents.changed_since(min(since)) if since else set[int]()
+    added = len({*ids} - changed)
+    at_first = count_at_first(added, _parent_of(task.endpoint).at_first)
+    if len(since) == len(slices) or added <= at_first:
+        return ids, sweep
+    return sorted({*ids} & changed), ParentSweep(is_first=True, skips_none=True)
+
+
+def _continue_sweep(
+    task: Task, listed: Endpoint, changed: Sequence[int], sweep: ParentSweep
+) -> _Choice:
+    """Choose the parents that *changed*, and the next ones of *sweep* if it is due."""
+    parent, options = _parent_of(task.endpoint), task.options
     now, every = options.clock.now(), options.sweep_every
     if not (sweep.is_due(now, every) or options.all_children):
         return _Choice(changed, sweep)

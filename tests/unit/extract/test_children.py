@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,6 +114,51 @@ def test_a_restarted_first_sweep_reports_what_it_leaves_and_asks_all(*, is_full:
         list(read(task))
     assert {f"invoices/{each}/payments" for each in range(1, 521)} <= {*client.asked}
     assert now <= NOW + 7 * DAY
+
+
+@pytest.mark.parametrize("left", [0, 60])
+def test_an_earlier_start_date_adds_parents_that_a_sweep_asks(left: int) -> None:
+    """Thousands of invoices of earlier years must not be asked for their payments in one run."""
+    client = build_client(520)
+    client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 521)) + "]"
+    client.lists["invoices?changed"] = f"[{invoice(7, updated_at='2026-11-22T11:00:00Z')}]"
+    sweep = ParentSweep.whole(120, NOW - DAY)
+    if left:
+        at = NOW - DAY
+        sweep = ParentSweep(began=at, before=461, parents=120, left=left, at=at, is_first=True)
+    state: dict[str, Any] = {
+        "cursor": Cursor(NOW - DAY, date(2026, 1, 1), "1:administrator", NOW - DAY).dump(),
+        "walk": sweep.dump(),
+    }
+    now, asked, log = NOW, list[set[int]](), RunLog()
+    while not asked or log.unasked:
+        task = build_task(client, PAYMENTS, state=state, now=now)
+        rows = [row for table in read(task) for row in table.to_pylist()]
+        asked.append({row["invoice_id"] for row in rows})
+        now, log = now + DAY, task.run_log
+        client.lists["invoices?changed"] = "[]"
+    assert 7 in asked[0]
+    assert max(map(len, asked)) <= 104, "no run asks more than a fifth"
+    assert set().union(*asked) == {*range(1, 521)}
+    assert now <= NOW + 8 * DAY
+    cursor = load_cursor(state["cursor"])
+    assert cursor is not None
+    assert cursor.covered_from is None
+
+
+def test_a_start_date_that_adds_few_parents_asks_them_at_once() -> None:
+    """The sweep goes on where it was."""
+    client = build_client(50)
+    client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 51)) + "]"
+    client.lists["invoices?changed"] = "[]"
+    sweep = ParentSweep.whole(20, NOW - DAY).dump()
+    state: dict[str, Any] = {
+        "cursor": Cursor(NOW - DAY, date(2026, 1, 1), "1:administrator", NOW - DAY).dump(),
+        "walk": sweep,
+    }
+    task = build_task(client, PAYMENTS, state=state, now=NOW)
+    assert len([row for table in read(task) for row in table.to_pylist()]) == 50
+    assert state["walk"] == sweep
 
 
 def test_a_sweep_waits_for_a_whole_list_of_parents() -> None:
