@@ -76,7 +76,8 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
     asked = dict.fromkeys([*choice.asked, *sorted(_load_incomplete(task) - {*without})])
     sublists = [_child_sublist(task, each) for each in asked]
-    incomplete = yield from read_sublists(task, sublists, stored, is_first=cursor is None)
+    is_first = cursor is None and SWEEP_KEY not in task.state
+    incomplete = yield from read_sublists(task, sublists, stored, is_first=is_first)
     if not parents.result.proven:
         task.note_unproven([parents.result])
         return

@@ -13,6 +13,7 @@ from harvest_source.defaults import SMALL_PACKAGE_ROWS
 from harvest_source.errors import TableRefusedError
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.options import Reread
+from harvest_source.extract.parent_sweep import SWEEP_KEY, ParentSweep
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.stored import load_object
@@ -86,7 +87,7 @@ def _load_tables(
     """As :func:`load_tables`; adds the rows that were read for each load to *landed*."""
     builder = create_builder(workspace)
     feeds = [
-        _with_stored_windows(workspace, each)
+        _with_stored_children(workspace, _with_stored_windows(workspace, each))
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
     feeds = check_lists(workspace.warehouse, list_sizes, feeds)
@@ -165,6 +166,24 @@ def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
     return replace(
         feed, state={**feed.state, "windows": here | load_object(feed.state.get("windows"))}
     )
+
+
+def _with_stored_children(workspace: Workspace, feed: TableFeed) -> TableFeed:
+    """
+    *feed*, marked as begun if rows below parents were loaded and no cursor was.
+
+    A run that was killed, or that could not prove the list of parents complete, stores no cursor.
+    The next run would skip parents that show no children, and a child that was deleted since would
+    stay.
+    """
+    name, warehouse, is_known = feed.endpoint.name, workspace.warehouse, was_read(feed.state)
+    if feed.endpoint.parent is None or is_known or not warehouse.has_table(name):
+        return feed
+    with warehouse.sql() as sql:
+        if not sql.count(name, Equals(ACCOUNT_ID, feed.account_id)):
+            return feed
+    begun = ParentSweep(is_first=True).dump()
+    return replace(feed, state={SWEEP_KEY: begun, **feed.state})
 
 
 def load_rereads(

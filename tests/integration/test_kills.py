@@ -190,6 +190,28 @@ def sync_and_die_in_the_fifth_load() -> None:
     sync(database=Path("harvest_data.duckdb"), table=["time_entries"], hooks=hooks)
 
 
+def test_a_payment_loaded_by_a_killed_first_run_is_removed_once_deleted(open_lab: OpenLab) -> None:
+    """Its invoice looks as if it never had one, but rows were loaded before the cursor was."""
+    lab = open_lab(invoices=15)
+    lab.stop_timers()
+    lab.rest(3 * DAY)
+    die(lab, sync_and_die_with_payments_and_no_cursor)
+    gone = lab.table("invoice_payments")[0]
+    for row in lab.server.rows("invoice_payments"):
+        if row["invoice_id"] == gone["invoice_id"]:
+            lab.server.delete("invoice_payments", row["id"])
+    lab.rest(2 * DAY)
+    assert lab.sync("invoice_payments").status == "ok"
+    assert_equal(lab, "invoice_payments")
+
+
+def sync_and_die_with_payments_and_no_cursor() -> None:
+    """In the child: a first sync that is killed between the load of rows and that of the cursor."""
+    strike_at("harvest_source.warehouse.warehouse:Warehouse:load", signal.SIGKILL, call=2)
+    hooks = Hooks(package_rows=1, workers=1)
+    sync(database=Path("harvest_data.duckdb"), table=["invoice_payments"], hooks=hooks)
+
+
 # Packages that a killed run left behind.
 
 
