@@ -122,7 +122,12 @@ def _trace(budget: Row, months: Sequence[Row], as_of: date) -> Iterator[Row]:
     base = {"title": title, "kind": "spent"}
     yield base | {"day": months[0]["month"].isoformat(), "share": 0.0}
     last: date = months[0]["month"]
+    before = 0.0
     for row in months:
+        # Months without use have no row: the line stays level until the next use begins.
+        if last < (eve := row["month"] - timedelta(days=1)) < as_of:
+            yield base | {"day": eve.isoformat(), "share": before}
+        before = row["share"]
         end = _month_end(row["month"])
         if end < as_of:
             last = end

@@ -36,15 +36,18 @@ _WIDE: Final = 1060
 """Width of a chart that fills the page."""
 
 
-def draw_utilization(rows: Sequence[Row], labels: Sequence[str], *, by_month: bool) -> Chart:
+def draw_utilization(
+    rows: Sequence[Row], labels: Sequence[str], periods: Sequence[str], *, by_month: bool
+) -> Chart:
     """
     Draw a heat map of people and weeks, or months.
 
     Args:
         rows: ``label`` of a person, ``period`` as ISO date, ``share``, ``text``.
         labels: Labels of the people from the top down.
+        periods: Every week or month as ISO date, from left to right; one may have no row.
     """
-    count = max(len({row["period"] for row in rows}), 1)
+    count = max(len(periods), 1)
     step = max(min((_WIDE - 210) // count, 46), 12)
     months = (
         "utcFormat(toDate(datum.value), '%b %y')"
@@ -62,7 +65,7 @@ def draw_utilization(rows: Sequence[Row], labels: Sequence[str], *, by_month: bo
                 axis=alt.Axis(
                     labelExpr=months, labelAngle=0, labelOverlap=False, labelAlign="left"
                 ),
-                scale=alt.Scale(paddingInner=0.12),
+                scale=alt.Scale(domain=list(periods), paddingInner=0.12),
             ),
             y=alt.Y("label:N", title=None, sort=list(labels), scale=alt.Scale(paddingInner=0.12)),
             color=alt.Color(

@@ -12,6 +12,7 @@ from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
 from harvest_source.pages.filters import RecordKey
 from harvest_source.pages.marts import Row, tell_apart
+from harvest_source.pages.periods import fill_months, fill_weeks
 from harvest_source.pages.section import PageContext, Section
 from harvest_source.pages.words import (
     format_day,
@@ -61,7 +62,11 @@ def build_utilization(page: PageContext) -> Section:
     notes = [] if cells else ["No capacity and no hours in this period."]
     if len(people) > len(shown):
         notes.append(f"The {len(shown)} busiest of {len(people):,} people are shown.")
-    chart = charts.draw_utilization(cells, list(labels.values()), by_month=by_month)
+    fill = fill_months if by_month else fill_weeks
+    periods = [
+        day.isoformat() for day in fill(date.fromisoformat(cell["period"]) for cell in cells)
+    ]
+    chart = charts.draw_utilization(cells, list(labels.values()), periods, by_month=by_month)
     what = "month" if by_month else "week"
     return Section(
         "utilization",
@@ -108,9 +113,12 @@ def _describe_week(row: Row, *, by_month: bool) -> str:
 def build_mix(page: PageContext) -> Section:
     by_week = (page.filters.end - page.filters.start).days <= 7 * _FEW_WEEKS
     rows: list[Row] = []
-    for row in figures.read_mix(page.marts, page.filters, by_week=by_week):
+    read = figures.read_mix(page.marts, page.filters, by_week=by_week)
+    found = {row["period"]: row for row in read}
+    fill = fill_weeks if by_week else fill_months
+    for day in fill(found):
+        row = found.get(day, {"billable": 0.0, "other": 0.0})
         total = row["billable"] + row["other"]
-        day: date = row["period"]
         period = f"{day:%-d %b}" if by_week else f"{day:%b %y}"
         share = row["billable"] / total if total else 0.0
         for rank, (kind, hours) in enumerate(

@@ -1,0 +1,76 @@
+"""Charts as drawn: axes that skip nothing, labels that can be read, bars that stay in the chart."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+
+from harvest_source.pages.section import Section
+from harvest_source.pages.sections import BUILDERS
+from tests.support.marts import MadeMarts, OpenPage
+
+DAY = date(2026, 11, 2)
+HOURS = {"user_id": 11, "client_id": 1, "project_id": 5, "currency": "EUR"}
+WEEK = {"user_id": 11, "person_name": "Ada", "capacity_hours": 40, "billable_hours": 16}
+BUDGET = {"client_name": "Alder", "unit": "hours", "is_archived": False, "budget_is_monthly": False}
+MARKED = re.compile(r'<path  d="M([^"]*)"[^>]*><title>([^<]*)</title>')
+
+
+def names(section: Section) -> list[str]:
+    """The texts of a chart."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", section.chart)
+
+
+def place(section: Section, text: str) -> tuple[float, float]:
+    """Where a text of a chart is, within its group."""
+    found = re.search(rf'translate\(([-0-9.]+),([-0-9.]+)\)"[^>]*>{text}<', section.chart)
+    assert found, names(section)
+    return float(found[1]), float(found[2])
+
+
+def test_months_and_weeks_without_hours_keep_their_place(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
+    """An axis that skipped them would show January beside November as if they were neighbours."""
+    hours = {"hours": 8, "billable_hours": 4, **HOURS}
+    days = (date(2026, 8, 5), date(2026, 10, 12), DAY)
+    made.add("hours_daily", *({"spent_date": day} for day in days), **hours)
+    months = BUILDERS["mix"](open_page())
+    assert names(months)[:4] == ["Aug 26", "Sep 26", "Oct 26", "Nov 26"]
+    assert "Sep 26, billable: 0 h of 0 h" in months.chart
+    weeks = BUILDERS["mix"](open_page(start=date(2026, 10, 1)))
+    assert names(weeks)[:4] == ["12 Oct", "19 Oct", "26 Oct", "2 Nov"]
+
+
+def test_weeks_in_which_none_was_available_keep_their_place(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
+    """In the heat map, four weeks are four columns, also if everyone is on holiday in three."""
+    weeks = {"worked_hours": 16, "off_hours": 0, "available_hours": 40, **WEEK}
+    made.add("utilization_weekly", {"week_start": date(2026, 10, 5)}, {"week_start": DAY}, **weeks)
+    section = BUILDERS["utilization"](open_page())
+    columns = [float(at.split(",")[0]) for at, _ in MARKED.findall(section.chart)]
+    assert columns[1] - columns[0] == pytest.approx(4 * 46, abs=1)
+
+
+def test_a_budget_stays_level_in_months_without_use(made: MadeMarts, open_page: OpenPage) -> None:
+    """What was spent in one month is not drawn as if it had been spent in those before it."""
+    of_budget = {"project_id": 2, "project_name": "App", "budget": 100, "spent": 90, **BUDGET}
+    made.add("budgets", of_budget, spent_share_of_budget="0.9")
+    made.add(
+        "budget_months",
+        {"month": date(2026, 3, 1), "spent_share_of_budget": "0.3"},
+        {"month": date(2026, 8, 1), "spent_share_of_budget": "0.5"},
+        {"month": DAY.replace(day=1), "spent_share_of_budget": "0.9"},
+        project_id=2,
+        budget_is_monthly=False,
+    )
+    section = BUILDERS["burn"](open_page())
+    found = re.search(r'd="M([-0-9.,L]+)" stroke="#2f7ebc"', section.chart)
+    assert found, section.chart
+    points = [tuple(map(float, each.split(","))) for each in found[1].split("L")]
+    # The height is 110 for 105 %.
+    shares = [round((110 - height) / 110 * 1.05, 2) for _, height in points]
+    assert shares == [0, 0.3, 0.3, 0.5, 0.5, 0.9]
