@@ -175,7 +175,7 @@ def _build_block(printed: str, wanted: str) -> str:
 
 
 def mask(text: str) -> str:
-    """*text* without what differs between runs: times, ports, requests, lists chosen for the day."""
+    """*text* without what differs between runs: times, ports, requests, lists of the day."""
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
     return text
