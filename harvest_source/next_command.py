@@ -33,7 +33,7 @@ def build_command(
         "database": "" if file in (None, usual_file) else str(database),
         "dataset": "" if dataset == DATASET else dataset,
         "pipeline": "" if pipeline in _usual_pipelines(is_sandbox=is_sandbox) else pipeline,
-        "table-format": table_format,
+        "table-format": "" if destination == DUCKDB else table_format,
     }
     given = [f"--{option} {quote(value)}" for option, value in options.items() if value]
     return " ".join(("harvest-source", name, *["--sandbox"] * is_sandbox, *given))

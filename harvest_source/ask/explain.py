@@ -28,7 +28,9 @@ _QUOTED: Final = re.compile(r"""['"`<(]|\d{4,}""")
 _KEPT: Final = "Nothing was read."
 _OF_MODELS: Final = (
     "If models of another version of harvest-source lack the column, build them again: "
+    "harvest-source transform, with the --database, --dataset and --pipeline of your sync"
 )
+"""Names no path: the answer may go to another machine."""
 
 
 class NotOpenedError(Exception):
@@ -74,7 +76,7 @@ def explain_failure(path: Path, error: duckdb.Error, sql: str) -> tuple[str, str
         line = f"{_redact_values(error, line)}. TRY_CAST and TRY give null instead."
     said = printable(line, limit=300)
     if isinstance(error, duckdb.BinderException) and MART in sql:
-        said = f"{said.rstrip('.!')}. {_OF_MODELS}{build_command('transform', database=path)}"
+        said = f"{said.rstrip('.!')}. {_OF_MODELS}"
     return FAILED, said
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from harvest_source.errors import counted
 from harvest_source.pages import figures
@@ -61,7 +63,7 @@ def build_freshness(page: PageContext) -> Section:
 
 def describe_verified(marts: Marts) -> str:
     """Describe when the warehouse was last compared with Harvest's own totals, and the result."""
-    last, command = figures.read_verified(marts), marts.target.build_command("verify")
+    last, command = figures.read_verified(marts), _build_command(marts, "verify")
     if last is None:
         return f"Never compared with Harvest's own totals. Compare: {command}"
     when = f"{last.as_of:%Y-%m-%d %H:%M} UTC"
@@ -79,5 +81,11 @@ def _warn_of_age(marts: Marts, syncs: Sequence[Row]) -> Iterator[str]:
     built = figures.read_models_sync(marts)
     loaded = [row["started_at"] for row in syncs if row["status"] in ("ok", "partial")]
     if built is not None and loaded and loaded[0].replace(tzinfo=None) > built.replace(tzinfo=None):
-        command = marts.target.build_command("transform")
+        command = _build_command(marts, "transform")
         yield f"The models are older than the last sync. Build them: {command}"
+
+
+def _build_command(marts: Marts, name: str) -> str:
+    """Build a command for the warehouse; a page is passed on, so no folder is named."""
+    file = marts.target.database
+    return replace(marts.target, database=file and Path(file.name)).build_command(name)

@@ -80,6 +80,15 @@ def test_a_page_of_empty_models_has_every_section(open_page: OpenPage) -> None:
     assert build_report(page).count("<section") == len(BUILDERS)
 
 
+def test_the_commands_of_a_page_name_the_file_without_its_folder(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
+    """A page is passed on to people who must not learn how folders are named here."""
+    page = open_page()
+    assert "verify --database warehouse.duckdb --pipeline p" in BUILDERS["freshness"](page).about
+    assert str(made.path.parent) not in build_report(page)
+
+
 def test_currencies_share_no_bar_and_no_sum(made: MadeMarts, open_page: OpenPage) -> None:
     """Each currency has its own axis and top figure; the account's currency comes first."""
     fill(made)

@@ -175,6 +175,7 @@ def test_a_file_that_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None
         (Target("postgres", pipeline="mine"), "sync --destination postgres --pipeline mine"),
         (Target(database=Path(SANDBOX_DATABASE), pipeline=SANDBOX_PIPELINE), "sync --sandbox"),
         (Target(database=Path(SANDBOX_DATABASE)), "sync --sandbox"),
+        (Target(database=Path(DATABASE), table_format="delta"), "sync"),
         (
             Target("filesystem", table_format="delta"),
             "sync --destination filesystem --table-format delta",
