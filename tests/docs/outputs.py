@@ -42,7 +42,10 @@ _MASKS: Final = (
     (re.compile(r"\b[\d.]+ s\b"), "N s"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:N"),
     (re.compile(r"as of [\d: -]+ UTC"), "as of T UTC"),
-    (re.compile(r"^ ?Rows of lists .*$", re.MULTILINE), "Rows of lists: others each day"),
+    (
+        re.compile(r"Rows of lists +[\d,]+ +[\d,]+ +(-?\d+) +(\d+ of \d+), [\d.]+ % +"),
+        r"Rows of lists N N \1 \2, N % ",
+    ),
 )
 _SHOWN_CODES: Final = frozenset({0, 5})
 """5 means that ``verify`` found the difference that a page shows."""
