@@ -162,10 +162,12 @@ def _spread_added(
     """
     sweep = ParentSweep.load(task.state.get(SWEEP_KEY))
     since = [each.since for each in slices if each.since is not None]
+    if len(since) == len(slices):
+        return ids, sweep
     changed = parents.changed_since(min(since)) if since else set[int]()
     added = len({*ids} - changed)
     at_first = count_at_first(added, _parent_of(task.endpoint).at_first)
-    if len(since) == len(slices) or added <= at_first:
+    if added <= at_first:
         return ids, sweep
     return sorted({*ids} & changed), ParentSweep(is_first=True, skips_none=True)
 
