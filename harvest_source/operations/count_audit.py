@@ -25,36 +25,15 @@ from harvest_source.operations.deletion_search import (
     describe_slices,
 )
 from harvest_source.operations.row_removal import RowRemoval
-from harvest_source.operations.workspace import Workspace
+from harvest_source.operations.workspace import NextCommands, Workspace
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.conditions import Within
-from harvest_source.warehouse.target import Target
-
-
-@dataclass(frozen=True, slots=True)
-class NextCommands:
-    """
-    The commands that messages name.
-
-    Attributes:
-        is_verify: Whether a verification found the differences, and not a sync.
-    """
-
-    target: Target = field(default_factory=Target)
-    is_verify: bool = False
-
-    @property
-    def compare(self) -> str:
-        """The command that compares counts at once: other syncs do it once a day."""
-        return self.target.build_command("verify --fix" if self.is_verify else "sync --deletes")
-
-    def read_whole(self, table: str) -> str:
-        """The command that reads the whole *table* again."""
-        return self.target.build_command(f"sync --table {table} --full-refresh")
-
 
 _USUAL: Final = NextCommands()
 """The commands for the default warehouse, after a sync."""
+
+_COMPARE: Final = "--deletes"
+"""The option that compares counts at once: other syncs do it once a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +114,7 @@ class CountAudit:
         found = self.findings[table.place] = counts.search.run(here, there, windows)
         times = self._count_late() if found.missing else 0
         overlap = self.workspace.extraction.options.overlap
-        commands = NextCommands(self.workspace.warehouse.target, self.workspace.is_verify)
+        commands = self.workspace.commands
         for warning in explain_findings(*table.place, found, overlap, times, commands=commands):
             log.warn(warning)
         if doubt := explain_doubt(*table.place, found, commands):
@@ -154,7 +133,7 @@ class CountAudit:
         if reason := explain_undated(self.session) if going else None:
             self.workspace.run_log.warn(reason)
             return
-        removal, now = RowRemoval(self.workspace, "--deletes"), self.workspace.now()
+        removal, now = RowRemoval(self.workspace, _COMPARE), self.workspace.now()
         for table in going:
             gone = self.findings[table.place].gone
             rows = build_removal_by_id(
@@ -211,7 +190,7 @@ def explain_findings(
         later = "" if commands.is_verify else "A sync compares it again in a day. "
         messages.append(
             f"{place} kept changing while it was compared with Harvest ({windows}). Nothing was "
-            f"removed there. {later}To compare it now: {commands.compare}"
+            f"removed there. {later}To compare it now: {commands.repeat(_COMPARE)}"
         )
     if found.undated:
         messages.append(

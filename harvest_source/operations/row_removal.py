@@ -85,17 +85,12 @@ class RowRemoval:
                 endpoint, account_id = removals[0].endpoint, removals[0].account_id
                 total = sql.count(endpoint.name, Equals(ACCOUNT_ID, account_id))
                 try:
-                    guard(endpoint, rows, total, limit, self._command)
+                    guard(endpoint, rows, total, limit, self.workspace.commands.repeat(self.option))
                 except GuardError as error:
                     self.workspace.run_log.fail(endpoint.name, account_id, error)
                     return False
         self._decided += [each for each, n in counted if n]
         return True
-
-    @property
-    def _command(self) -> str:
-        name = "verify --fix" if self.workspace.is_verify else f"sync {self.option}".rstrip()
-        return self.workspace.warehouse.target.build_command(name)
 
     def execute(self) -> int:
         """
@@ -162,11 +157,10 @@ def _drop_malformed(workspace: Workspace) -> None:
             drop_malformed_removals(endpoint, account_id, account)
 
     for endpoint, account_id in found:
-        again = f"sync --table {endpoint.name} --full-refresh"
         log.warn(
             f"{endpoint.name} of account {account_id}: a removal that an earlier run had stored "
             "cannot be read, and was dropped. Its rows may still be in the warehouse. To remove "
-            f"what Harvest no longer has: {warehouse.target.build_command(again)}"
+            f"what Harvest no longer has: {workspace.commands.read_whole(endpoint.name)}"
         )
     if found:
         warehouse.write_state(change)

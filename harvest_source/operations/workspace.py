@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from harvest_source.auth.sessions import Session, Sessions
@@ -15,6 +15,7 @@ from harvest_source.load.settings import Upkeep
 from harvest_source.memory import tune_arrow
 from harvest_source.operations.run import Run
 from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.warehouse import Warehouse
 
 
@@ -24,6 +25,28 @@ class Lacking:
 
     account_id: int
     columns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NextCommands:
+    """
+    The commands that the messages of a run name.
+
+    Attributes:
+        is_verify: The run is ``verify``, and not ``sync``.
+    """
+
+    target: Target = field(default_factory=Target)
+    is_verify: bool = False
+
+    def repeat(self, option: str) -> str:
+        """The command that does this again: in a sync, with *option*, which may be empty."""
+        name = "verify --fix" if self.is_verify else f"sync {option}".rstrip()
+        return self.target.build_command(name)
+
+    def read_whole(self, table: str) -> str:
+        """The command that reads the whole *table* again."""
+        return self.target.build_command(f"sync --table {table} --full-refresh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +66,11 @@ class Workspace:
     upkeep: Upkeep
     is_verify: bool = False
     lacking: Lacking | None = None
+
+    @property
+    def commands(self) -> NextCommands:
+        """The commands that messages name."""
+        return NextCommands(self.warehouse.target, self.is_verify)
 
     @property
     def run_log(self) -> RunLog:

@@ -15,11 +15,11 @@ from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.count_audit import (
     CountAudit,
-    NextCommands,
     explain_doubt,
     explain_findings,
 )
 from harvest_source.operations.deletion_search import SearchResult, TablePair, describe_slices
+from harvest_source.operations.workspace import NextCommands
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.table_copy import TableCopy
 from harvest_source.warehouse.target import Target
