@@ -84,7 +84,7 @@ from harvest_source.dlt_internals.source_settings import (
     find_source_setting,
     is_to_resolve,
 )
-from harvest_source.dlt_internals.staging import drop_staging
+from harvest_source.dlt_internals.staging import drop_staging, find_loaded_staging
 from harvest_source.dlt_internals.state import (
     FOLDER_ERRORS,
     NO_STATE,
@@ -161,6 +161,7 @@ __all__ = [
     "find_failed_table",
     "find_last_pipeline",
     "find_load_id",
+    "find_loaded_staging",
     "find_merge_strategies",
     "find_open_table",
     "find_pipelines_folder",

@@ -1,4 +1,4 @@
-"""Drop dlt's staging dataset, into which dlt copies rows before it merges them into ours."""
+"""dlt's staging dataset, into which dlt copies rows before it merges them: check and drop it."""
 
 from __future__ import annotations
 
@@ -57,6 +57,26 @@ def drop_staging(client: JobClient) -> None:
                 dropped.add(version)
         if found.keys() <= dropped:
             _drop_empty_dataset(client)
+
+
+def find_loaded_staging(client: JobClient) -> str | None:
+    """
+    The name of dlt's staging dataset if a pipeline has loaded into it as its own dataset.
+
+    Every load of ours empties tables of the staging dataset, and :func:`drop_staging` drops them.
+    dlt creates its table of loads only in datasets that a pipeline loads into.
+
+    Without the methods of dlt's clients: our own list of tables, by dlt's names.
+    """
+    if not (isinstance(client, SqlJobClientBase) and isinstance(client, WithStagingDataset)):
+        return None
+    with client.with_staging_dataset():
+        try:
+            found = _find_tables(client)
+        except DatabaseException:
+            return None  # A destination that cannot list its tables.
+        (loads,) = _spell(client, client.schema.loads_table_name)
+        return client.sql_client.dataset_name if loads in found else None
 
 
 def _find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:

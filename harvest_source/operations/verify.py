@@ -106,7 +106,7 @@ def verify(
 def _verify(run: Run, workspace: Workspace, *, fix: bool, all_values: bool) -> VerifyReport:
     """Compare what the warehouse holds now, mend it if *fix*, and record what was found."""
     warehouse, log = workspace.warehouse, run.run_log
-    warnings = warehouse.follow()
+    warnings = warehouse.follow(loads=True)
     check_loaded(warehouse)
     for warning in warehouse.restore() if fix else warnings:
         log.warn(warning)

@@ -266,7 +266,7 @@ SECTIONS: Final = (
             overridden("destination_type", "`--destination` names the destination"),
             free(
                 "staging_dataset_name_layout",
-                "any name will do, except for that of the dataset itself, which is refused",
+                "any name will do, except that of a dataset with loaded tables, which is refused",
             ),
             free(
                 "enable_dataset_name_normalization",

@@ -15,6 +15,7 @@ import dlt
 from harvest_source.dlt_internals import (
     StateVersion,
     find_last_pipeline,
+    find_loaded_staging,
     iter_incomplete_tables,
     name_dlt_tables,
     read_other_state,
@@ -34,7 +35,7 @@ from harvest_source.warehouse.repair import (
 from harvest_source.warehouse.settings_checks import check_naming
 from harvest_source.warehouse.stored_state import is_known, is_overtaken
 from harvest_source.warehouse.table_format import check_table_format
-from harvest_source.warehouse.target import Target, refuse_other_pipeline
+from harvest_source.warehouse.target import Target, refuse_loaded_staging, refuse_other_pipeline
 from harvest_source.warehouse.upgrade import upgrade
 
 
@@ -62,7 +63,8 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
         Warnings for the user.
 
     Raises:
-        ConfigError: The warehouse belongs to another pipeline. Nothing changed.
+        ConfigError: The warehouse, or dlt's staging dataset, belongs to another pipeline. Nothing
+            changed.
     """
     state, pending = read_state(folder.pipeline), folder.has_pending
     found = _read_destination(folder, target)
@@ -88,15 +90,20 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     return warnings
 
 
-def check_owner(pipeline: dlt.Pipeline, target: Target) -> None:
+def check_owner(pipeline: dlt.Pipeline, target: Target, *, loads: bool) -> None:
     """
     Check that the warehouse belongs to this pipeline, or to none yet.
+
+    Args:
+        loads: Check also that no pipeline loads into the dataset that dlt uses as staging dataset.
 
     Raises:
         ConfigError: It belongs to another pipeline.
     """
     with pipeline.destination_client() as client:
         refuse_other_pipeline(target, find_last_pipeline(client, SOURCE))
+        if loads:
+            refuse_loaded_staging(target, find_loaded_staging(client))
 
 
 def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:
@@ -109,6 +116,7 @@ def _read_destination(folder: PipelineFolder, target: Target) -> Found:
     """Read what the destination holds; create our own tables again if they are missing."""
     pipeline = folder.pipeline
     with pipeline.destination_client() as client:
+        refuse_loaded_staging(target, find_loaded_staging(client))
         widen_dlt_texts(client)
         has_loaded = pipeline.default_schema_name is not None
         schema = read_schema(pipeline) if has_loaded else client.schema

@@ -207,6 +207,28 @@ def refuse_other_pipeline(target: Target, owner: str | None) -> None:
     raise ConfigError(msg)
 
 
+def refuse_loaded_staging(target: Target, staging: str | None) -> None:
+    """
+    Refuse to use as dlt's staging dataset what another pipeline loads into: rows would be lost.
+
+    Args:
+        staging: The staging dataset, if a pipeline has loaded into it; None if none did.
+
+    Raises:
+        ConfigError: Names it, and the setting that chooses another one.
+    """
+    if staging is None:
+        return
+    setting = f"DESTINATION__{target.destination.upper()}__STAGING_DATASET_NAME_LAYOUT=%s_loading"
+    msg = (
+        f"dlt merges rows into dataset {target.dataset} through a staging dataset, "
+        f"{printable(staging, limit=80)}, and another pipeline has loaded its own tables into that "
+        "one. They would be emptied and dropped. No table was read and nothing changed. Choose "
+        f"another --dataset for one of the two, or another staging dataset: {setting}"
+    )
+    raise ConfigError(msg)
+
+
 def _is_earlier_warehouse(dataset: str) -> bool:
     """Whether the current folder has a warehouse only under the earlier default name."""
     earlier = Path(EARLIER_DATABASE)

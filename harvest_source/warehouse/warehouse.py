@@ -126,7 +126,7 @@ class Warehouse:
             Warnings for the user.
 
         Raises:
-            ConfigError: The warehouse belongs to another pipeline. Nothing changed.
+            ConfigError: It, or dlt's staging dataset, is another pipeline's. Nothing changed.
             DestinationError: The destination refused.
         """
         with self._changing():
@@ -134,30 +134,29 @@ class Warehouse:
         mark_restored(self.pipeline)
         return warnings
 
-    def follow(self) -> list[str]:
+    def follow(self, *, loads: bool = False) -> list[str]:
         """
         Bring the pipeline's folder up to date with the destination, without writing to the latter.
 
-        Returns:
-            Warnings for the user.
+        Returns warnings for the user. *loads* is as for :meth:`check_owner`.
         """
         with self._held():
-            self.check_owner()
+            self.check_owner(loads=loads)
             self.pipeline.sync_destination()
         self._schema = None
         waits = "Rows that an earlier run read wait to be loaded: {} loads them."
         return [waits.format(self.target.build_command("sync"))] if self._folder.has_pending else []
 
-    def check_owner(self) -> None:
+    def check_owner(self, *, loads: bool) -> None:
         """
-        Check that the warehouse belongs to this pipeline, or to none yet.
+        Check that the warehouse, and if *loads* dlt's staging dataset, is not another pipeline's.
 
         Raises:
-            ConfigError: It belongs to another pipeline.
+            ConfigError: It is.
             DestinationError: The destination refused.
         """
         with as_destination_error(self.target, lambda: UNTOUCHED):
-            check_owner(self.pipeline, self.target)
+            check_owner(self.pipeline, self.target, loads=loads)
 
     @property
     def needs_follow_up(self) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 
+import dlt
+import duckdb
 import pytest
 
-from harvest_source.errors import AuthError
+from harvest_source.errors import AuthError, ConfigError
 from harvest_source.operations.verify import verify
 from tests.support.lab import Lab
 from tests.support.labs import OpenLab
@@ -115,3 +117,58 @@ def test_a_pending_package_is_loaded_before_the_staging_schema_is_dropped(lab: L
     assert schemas(lab) == ["harvest", "harvest_staging"]
     assert lab.sync(*TABLES).status == "ok"
     assert (is_merged(lab, entry), schemas(lab)) == (True, ["harvest"])
+
+
+def load_other(lab: Lab) -> None:
+    """Another pipeline of dlt loads a table with the name of ours into ``harvest_staging``."""
+    with lab.working():
+        destination = dlt.destinations.duckdb(str(lab.database))
+        pipeline = dlt.pipeline("other", destination=destination, dataset_name="harvest_staging")
+        pipeline.run([{"id": 1}], table_name="time_entries")
+
+
+OTHER = "SELECT id FROM harvest_staging.time_entries"
+
+
+def test_a_dataset_with_the_name_of_the_staging_schema_is_kept(lab: Lab) -> None:
+    """Datasets harvest and harvest_staging in one file: a sync into the first is refused."""
+    load_other(lab)
+    entry = change(lab)
+    for full_refresh in (False, True):
+        with pytest.raises(ConfigError, match="staging dataset, harvest_staging, and another"):
+            lab.sync(*TABLES, full_refresh=full_refresh)
+    assert (is_merged(lab, entry), lab.sql(OTHER)) == (False, [{"id": 1}])
+
+
+def test_verify_keeps_a_dataset_with_the_name_of_the_staging_schema(lab: Lab) -> None:
+    """It writes its row through dlt, which would empty tables there."""
+    load_other(lab)
+    options = {"account": lab.server.settings.accounts, "settings": lab.settings}
+    for fix in (False, True):
+        with lab.working(), pytest.raises(ConfigError, match="another pipeline has loaded"):
+            verify(database=lab.database, fix=fix, **options)  # type: ignore[arg-type]
+    assert lab.sql(OTHER) == [{"id": 1}]
+
+
+def test_a_first_sync_keeps_a_dataset_with_the_name_of_the_staging_schema(
+    open_lab: OpenLab,
+) -> None:
+    """The check needs nothing that an earlier run left."""
+    lab = open_lab(entries=40)
+    load_other(lab)
+    with pytest.raises(ConfigError, match="STAGING_DATASET_NAME_LAYOUT"):
+        lab.sync("clients")
+    with duckdb.connect(str(lab.database), read_only=True) as connection:
+        assert connection.sql(OTHER).fetchall() == [(1,)]
+
+
+def test_the_setting_that_the_refusal_names_works(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another layout of dlt's staging dataset, both datasets are loaded."""
+    load_other(lab)
+    entry = change(lab)
+    monkeypatch.setenv("DESTINATION__DUCKDB__STAGING_DATASET_NAME_LAYOUT", "%s_loading")
+    assert lab.sync(*TABLES, full_refresh=True).status == "ok"
+    assert (is_merged(lab, entry), lab.sql(OTHER)) == (True, [{"id": 1}])
+    assert schemas(lab) == ["harvest", "harvest_staging"]
