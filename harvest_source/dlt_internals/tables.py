@@ -203,6 +203,16 @@ def has_dataset(client: JobClient) -> bool:
     return client.is_storage_initialized()
 
 
+def has_any_dataset(client: JobClient) -> bool:
+    """Whether the dataset or its staging dataset exists: what :func:`drop_dataset` would remove."""
+    if has_dataset(client):
+        return True
+    if not isinstance(client, WithStagingDataset):
+        return False
+    with client.with_staging_dataset():
+        return has_dataset(client)
+
+
 def drop_dataset(pipeline: dlt.Pipeline) -> None:
     """
     Remove the dataset of a *pipeline*, and its staging dataset.

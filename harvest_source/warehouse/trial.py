@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import count
 from typing import Any, Final
 
 import dlt
 
-from harvest_source.dlt_internals import drop_dataset
+from harvest_source.dlt_internals import drop_dataset, has_any_dataset
 from harvest_source.sql.conditions import EVERY_ROW, Equals
 from harvest_source.warehouse.destination import build_destination
 from harvest_source.warehouse.failures import as_destination_error
@@ -86,18 +87,29 @@ def try_destination(target: Target) -> list[str]:
 def _open_trial(target: Target) -> Iterator[dlt.Pipeline]:
     """Open a pipeline to a separate dataset; both are removed afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        pipeline = dlt.pipeline(
-            f"{target.pipeline}_check",
-            pipelines_dir=folder,
-            destination=build_destination(target),
-            dataset_name=f"{target.dataset}_check",
-        )
+        pipeline = _build_pipeline(target, folder)
         try:
             yield pipeline
         finally:
             with suppress(Exception):  # People need to know the first failure, not this one.
                 drop_dataset(pipeline)
             pipeline.deactivate()
+
+
+def _build_pipeline(target: Target, folder: str) -> dlt.Pipeline:
+    """A pipeline to a dataset that does not exist: the trial removes it, whatever is in it."""
+    for number in count(1):
+        pipeline = dlt.pipeline(
+            f"{target.pipeline}_check",
+            pipelines_dir=folder,
+            destination=build_destination(target),
+            dataset_name=f"{target.dataset}_check" + (f"_{number}" if number > 1 else ""),
+        )
+        with pipeline.destination_client() as client:
+            if not has_any_dataset(client):
+                break
+        pipeline.deactivate()
+    return pipeline
 
 
 def _build_resource(rows: list[Row], table_format: Any) -> Any:

@@ -163,6 +163,33 @@ def test_the_trial_of_a_destination_uses_its_own_table(
             assert not client.has_dataset()
 
 
+@pytest.mark.parametrize(
+    ("lab", "taken"),
+    [("postgres", "harvest_check"), ("sqlite", "harvest_check"), ("sqlite", "harvest_check_2")],
+    indirect=["lab"],
+)
+def test_the_trial_of_a_destination_keeps_a_dataset_of_its_name(
+    lab: DestinationLab, taken: str
+) -> None:
+    """What another pipeline loaded into harvest_check, or into the name tried next, is kept."""
+    names = {"harvest_check", taken}
+    with lab.working():
+        pipelines = [
+            dlt.pipeline(
+                f"other_{name}",
+                destination=lab.server_kind.destination,
+                dataset_name=name,
+                pipelines_dir=str(lab.folder / "other"),
+            )
+            for name in sorted(names)
+        ]
+        for pipeline in pipelines:
+            pipeline.run([{"id": 1}], table_name="mine")
+        try_destination(Target(lab.server_kind.destination, None, "harvest", "harvest"))
+        for pipeline in pipelines:
+            assert pipeline.dataset()("SELECT id FROM mine").fetchall() == [(1,)]
+
+
 @pytest.mark.rare
 @pytest.mark.parametrize("lab", ["postgres"], indirect=True)
 def test_postgres_is_not_loaded_by_csv(lab: DestinationLab) -> None:
