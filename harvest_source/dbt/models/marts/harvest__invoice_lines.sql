@@ -36,10 +36,11 @@ discounted as (
     invoices.issue_date,
     invoices.issue_month,
     invoices.net_amount as invoice_net_amount,
+    {%- set part = harvest_source.product(
+      'lines.amount', 'cast(invoices.discount_amount as numeric(18, 2))'
+    ) %}
     {{ harvest_source.money(
-      'case when lines.total = 0 then 0
-        else round(lines.amount * cast(invoices.discount_amount as numeric(18, 2)) / lines.total, 2)
-      end'
+      'case when lines.total = 0 then 0 else round(' ~ part ~ ' / lines.total, 2) end'
     ) }} as share
   from lines
   inner join {{ ref('harvest__invoices') }} as invoices

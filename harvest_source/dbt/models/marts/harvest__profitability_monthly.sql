@@ -17,7 +17,7 @@ with worked as (
       as billable_hours,
     sum(case
       when entries.is_billable and not entries.is_fixed_fee
-        then {{ harvest_source.logged_hours('entries.') }} * entries.billable_rate
+        then {{ harvest_source.product(harvest_source.logged_hours('entries.'), 'entries.billable_rate') }}
     end) as time_revenue,
     sum(entries.cost) as time_cost,
     sum(case

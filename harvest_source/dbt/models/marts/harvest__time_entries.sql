@@ -70,13 +70,14 @@ select
   cost_rate,
   -- An entry that is not billable earns nothing. One that is, but whose rate is not known, earns an
   -- amount that is not known.
+  {%- set value = harvest_source.product('rounded_hours', 'billable_rate') %}
   {{ harvest_source.amount(
-    'case when is_billable and not is_fixed_fee then rounded_hours * billable_rate else 0 end'
+    'case when is_billable and not is_fixed_fee then ' ~ value ~ ' else 0 end'
   ) }} as billable_amount,
-  {{ harvest_source.amount(
-    'case when is_billable then rounded_hours * billable_rate else 0 end'
-  ) }} as standard_value,
-  {{ harvest_source.amount(harvest_source.logged_hours() ~ ' * cost_rate') }} as cost,
+  {{ harvest_source.amount('case when is_billable then ' ~ value ~ ' else 0 end') }}
+    as standard_value,
+  {{ harvest_source.amount(harvest_source.product(harvest_source.logged_hours(), 'cost_rate')) }}
+    as cost,
   is_billable and billable_rate is null as is_billable_rate_missing,
   cost_rate is null as is_cost_rate_missing,
   invoice_id,
