@@ -104,3 +104,16 @@ def test_a_row_missing_from_the_lists_is_requested_by_id(open_lab: OpenLab) -> N
     assert [row["id"] for row in lab.table("deleted_records")] == [gone]
     assert moved in lab.ids("time_entries")
     assert gone not in lab.ids("time_entries")
+
+
+def test_full_refresh_removes_elements_without_a_row(open_lab: OpenLab) -> None:
+    """The log of another file, written into a restored one, can leave lines without an invoice."""
+    lab = open_lab.loaded("invoices", invoices=20)
+    lab.alter(
+        "INSERT INTO invoices__line_items BY NAME SELECT * REPLACE ('x' AS _dlt_id, 'gone' AS "
+        "_dlt_root_id, 'gone' AS _dlt_parent_id) FROM invoices__line_items LIMIT 1"
+    )
+    lab.rest()
+    report = lab.sync("invoices", full_refresh=True)
+    assert (report.status, report.run_log.warnings) == ("ok", [])
+    assert_equal(lab, "invoices")
