@@ -33,7 +33,7 @@ from harvest_source.warehouse.repair import (
     recreate_tables,
 )
 from harvest_source.warehouse.settings_checks import check_naming
-from harvest_source.warehouse.stored_state import is_known, is_overtaken
+from harvest_source.warehouse.stored_state import is_known, is_overtaken, read_stored
 from harvest_source.warehouse.table_format import check_table_format
 from harvest_source.warehouse.target import Target, refuse_loaded_staging, refuse_other_pipeline
 from harvest_source.warehouse.upgrade import upgrade
@@ -71,6 +71,9 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     warnings = _give_up_unknown(folder, target, found.stored)
     is_anew = bool(warnings)
     warnings += folder.finish_pending()
+    if pending:
+        # What dlt noted as copied may have been in a DuckDB log that is lost.
+        warnings += _give_up_unknown(folder, target, read_stored(folder.pipeline))
     if folder.pipeline.default_schema_name is None:
         restore_schema(folder.pipeline, SOURCE)
     folder.pipeline.sync_destination()

@@ -216,6 +216,19 @@ def sync_and_die_with_payments_and_no_cursor() -> None:
 
 
 @pytest.mark.rare
+def test_a_package_whose_rows_were_in_a_lost_log_is_read_again(lab: Lab) -> None:
+    """dlt has noted that its files are copied, and its cursors would go on from there."""
+    kill(lab, LOADED)
+    Path(f"{lab.database}.wal").unlink()
+    lab.rest()
+    report = lab.sync(*TABLES)
+    assert report.status == "ok"
+    (warning,) = report.run_log.warnings
+    assert "not as the last run left it" in warning
+    assert_whole(lab)
+
+
+@pytest.mark.rare
 def test_a_pending_package_for_a_deleted_file_is_discarded(lab: Lab) -> None:
     """A pending package would bring its cursors into a new file, but none of the history."""
     kill(lab, EXTRACTED)
