@@ -108,6 +108,12 @@ class ServerClock:
                 self._run_began = date - passed
             return self._run_began
 
+    def read(self) -> datetime | None:
+        """The server's time now, or slightly earlier; None if no answer has shown it."""
+        passed = timedelta(seconds=self._clock.monotonic() - self._began_s)
+        with self._lock:
+            return None if self._run_began is None else self._run_began + passed
+
     def find_old(self) -> set[str]:
         """
         Paths whose accepted answers have since turned out to be older than the run.

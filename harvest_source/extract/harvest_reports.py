@@ -75,8 +75,15 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
 
 
 def read_snapshot(task: Task) -> Iterator[pa.Table]:
-    """Read a report without dates: one snapshot per day, the last read of the day."""
-    today = task.today
+    """
+    Read a report without dates: one snapshot per day, the last read of the day.
+
+    The day is that of Harvest's clock, if known. No later run corrects a day: with this machine's
+    clock ahead, the snapshot would count as the latest until then; with it behind, it would replace
+    that of another day.
+    """
+    theirs = task.session.server_clock.read()
+    today = task.today if theirs is None else theirs.date()
     stored = StoredLists(task, "windows")
     if stored.may_be_read(today.isoformat()):
         sublist = Sublist((("snapshot_date", today),), task.endpoint.list_path)

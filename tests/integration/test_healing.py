@@ -230,3 +230,13 @@ def test_a_wrong_clock_loses_no_row(lab: Lab, days: int) -> None:
         assert report.status == "ok"
         for table in TABLES:
             assert_equal(lab, table)
+
+
+@pytest.mark.parametrize("days", [-2, 400])
+def test_a_snapshot_has_the_day_of_harvests_clock(open_lab: OpenLab, days: int) -> None:
+    """This machine's clock may be wrong for a run, but no later run corrects the day."""
+    lab = open_lab()
+    clock: Clock = OwnClock(lambda: lab.clock() + timedelta(days=days), lambda _: None)
+    assert lab.sync("report_project_budget", hooks=Hooks(clock=clock)).status == "ok"
+    found = lab.sql("SELECT DISTINCT snapshot_date FROM report_project_budget")
+    assert found == [{"snapshot_date": lab.clock().date()}]
