@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from harvest_source.extract.schedule import is_implausible
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord
 from harvest_source.sql.conditions import EVERY_ROW, Within
@@ -16,10 +17,16 @@ _LOOKED_BACK: Final = timedelta(days=35)
 
 
 def read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunRecord]:
-    """The runs on record, the newest first; none if plain dlt filled the warehouse."""
+    """
+    The runs on record, the newest first; none if plain dlt filled the warehouse.
+
+    Runs that began in the future count only if there are no others: a clock was wrong, so it is
+    not known when they began.
+    """
     if not warehouse.has_table(SYNC_RUNS):
         return []
     recent = Within("started_at", now - _LOOKED_BACK, None)
     rows = sql.select(SYNC_RUNS, recent, RUN_COLUMNS)
     rows = rows or sql.select(SYNC_RUNS, EVERY_ROW, RUN_COLUMNS)
-    return sorted(map(RunRecord.parse, rows), key=lambda each: each.started_at, reverse=True)
+    runs = sorted(map(RunRecord.parse, rows), key=lambda each: each.started_at, reverse=True)
+    return [each for each in runs if not is_implausible(each.started_at, now)] or runs

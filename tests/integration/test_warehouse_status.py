@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import duckdb
 import pytest
 
 from harvest_source.cli.show_warehouse_status import describe_verified
+from harvest_source.clock import Clock
 from harvest_source.errors import ConfigError
 from harvest_source.extract.parent_sweep import SWEEP_PARENTS
 from harvest_source.load.settings import Hooks
 from harvest_source.operations.verify import verify
 from harvest_source.operations.warehouse_status import WarehouseStatus, read_warehouse_status
+from tests.clocks import OwnClock
 from tests.support.lab import DAY, HOUR, Lab
 from tests.support.truth import assert_equal
 
@@ -44,6 +47,19 @@ def ages(report: WarehouseStatus) -> dict[str, float]:
         for each in report.tables
         if each.as_of is not None
     }
+
+
+@pytest.mark.rare
+def test_a_run_while_the_clock_was_ahead_hides_no_later_run(lab: Lab) -> None:
+    """Its start says nothing: by it, a healthy table would count as stale for a year."""
+    ahead: Clock = OwnClock(lambda: lab.clock() + timedelta(days=400), lambda _: None)
+    assert lab.sync("clients", hooks=Hooks(clock=ahead)).status == "ok"
+    lab.rest(HOUR)
+    lab.sync("clients")
+    lab.rest(HOUR)
+    report = look(lab, max_age="2h", table=("clients",))
+    assert (report.exit_code, round(ages(report)["clients"])) == (0, 1)
+    assert report.runs[0].started_at < report.now
 
 
 @pytest.mark.rare
