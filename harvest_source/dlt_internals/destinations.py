@@ -69,10 +69,11 @@ def find_destination(name: str) -> Any | None:
     """
     Find dlt's destination called *name*, its settings not resolved yet; None if there is none.
 
-    ``filesystem``, under whichever name, becomes our :class:`OpenTables`, and ``sqlalchemy`` our
-    :class:`PrivateSqlite`. Statements for PostgreSQL are limited to 4 MB: dlt's have up to 32 MB,
-    each held in memory three times. Texts in MySQL and MariaDB are long. Without
-    ``from_reference``: pass the name to ``dlt.pipeline`` and catch its error.
+    ``filesystem``, under whichever name, becomes our :class:`OpenTables`, ``sqlalchemy`` our
+    :class:`PrivateSqlite`, and ``postgres`` our :class:`PatientPostgres`. Statements for PostgreSQL
+    are limited to 4 MB: dlt's have up to 32 MB, each held in memory three times. Texts in MySQL and
+    MariaDB are long. Without ``from_reference``: pass the name to ``dlt.pipeline`` and catch its
+    error.
     """
     try:
         found: Any = Destination.from_reference(name)
@@ -80,8 +81,11 @@ def find_destination(name: str) -> Any | None:
         return None
     own: Any
     if type(found) is dlt.destinations.postgres:
+        from harvest_source.dlt_internals.lock_waits import PatientPostgres
+
         found.caps_params.setdefault("max_query_length", _STATEMENT)
-    if type(found) is dlt.destinations.sqlalchemy:
+        own = PatientPostgres()
+    elif type(found) is dlt.destinations.sqlalchemy:
         # Imported here: its class needs all of dlt's destinations, which DuckDB's commands skip.
         from harvest_source.dlt_internals.sqlite_client import PrivateSqlite
 

@@ -1,4 +1,7 @@
-"""dlt's SQLAlchemy destination, whose SQLite files are private when they are new."""
+"""
+dlt's SQLAlchemy destination, whose SQLite files are private when they are new, and whose statements
+in MySQL and MariaDB wait only a limited time for a lock.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any, Final
 
 import dlt
 
+from harvest_source.dlt_internals.lock_waits import limit_lock_wait
 from harvest_source.file_permissions import create_private_file
 
 _SQLALCHEMY: Final = "dlt.destinations.sqlalchemy"
@@ -16,7 +20,7 @@ _SQLITE: Final = "sqlite"
 
 class PrivateSqlite(dlt.destinations.sqlalchemy):
     """
-    dlt's SQLAlchemy destination with our own client; other databases than SQLite are not affected.
+    dlt's SQLAlchemy destination with our own client.
 
     SQLite creates files with the permissions of the umask, and its journals with those of the file.
     dlt keeps each dataset in a file of its own, and its staging dataset in a new one for each load.
@@ -55,10 +59,14 @@ def _build_client() -> Any:
 
     class SqlClient(SqlalchemyClient):
         def open_connection(self) -> Any:
-            """Create the database's own file first."""
+            """Create SQLite's own file first; limit the wait for locks of a new connection."""
             if self.credentials.get_backend_name() == _SQLITE:
                 self._create_file(str(self.credentials.database))
-            return super().open_connection()
+            is_new = self._current_connection is None
+            connection = super().open_connection()
+            if is_new:
+                limit_lock_wait(connection)
+            return connection
 
         def _sqlite_create_dataset(self, dataset_name: str) -> None:
             if dataset_name != "main":

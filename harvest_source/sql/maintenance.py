@@ -15,6 +15,14 @@ Limits the wait for locks in the current transaction. A reader's open transactio
 its tables until it ends, which may be never, and the waiting change blocks all later readers.
 """
 
+POSTGRES_LOCK_LIMIT: Final = (
+    "SELECT set_config('lock_timeout', '60s', false) WHERE current_setting('lock_timeout') = '0'"
+)
+"""Limits the wait for each lock of a session, unless the user's role or address limits it."""
+
+MYSQL_LOCK_LIMIT: Final = "SET SESSION lock_wait_timeout = LEAST(@@SESSION.lock_wait_timeout, 60)"
+"""The same for locks of tables. For locks of rows, the server's own limit is 50 seconds."""
+
 POSTGRES_KEYS: Final = """
     SELECT c.relname FROM pg_constraint k
     INNER JOIN pg_class c ON c.oid = k.conrelid

@@ -74,6 +74,8 @@ host: the rest of a password with characters that end it in a URL.
 _CUT_PASSWORD: Final = re.compile(r"(?<!user )[\"'][^\"'\n]+@[^\"'\s]*[\"']")
 _CAUSE: Final = re.compile(r"Cause: (?P<cause>.+?)\s*\. If you are running several", re.DOTALL)
 """What made dlt fail to create a schema, before its advice about pipelines that run at once."""
+_LOCKED: Final = ("due to lock timeout", "lock wait timeout exceeded", "database is locked")
+"""How PostgreSQL, MySQL with MariaDB, and SQLite say that they waited for a lock in vain."""
 _ENCODE: Final = (
     "Its host contains @: in an address, write special characters of the password as %40 (@), "
     "%2F (/), %23 (#) and %3F (?), or give each setting a key of its own."
@@ -244,6 +246,8 @@ def _find_remedy(target: Target, text: str) -> str:
             "Check the database and driver at the beginning of the address, such as "
             f"mysql+pymysql, under [destination.{target.destination}.credentials]."
         )
+    if any(words in text.lower() for words in _LOCKED):
+        return "Another session locks a table that this run needs. End it there, then run again."
     if target.destination == "postgres" and "permission denied" in text:
         return (
             f"A sync needs a user that owns schema {target.dataset} and its tables and may create "
