@@ -56,6 +56,7 @@ _CHECKED: Final = 10_000
 _BATCH: Final = 500
 """Rows that are compared value by value at once: a row takes ten kilobytes as a dictionary."""
 
+_NUL: Final = "\0"
 _SURE: Final = "sure"
 _SILENT: Final = "silent"
 _IS_COMPARED: Final = "is_compared"
@@ -253,16 +254,20 @@ class AllValuesComparison:
 
     def _compare_digests(self, rows: pa.Table, stored: pa.Table, ids: pa.Array) -> pa.Table:
         place = pc.index_in(rows.column(ID), value_set=ids)
-        equal = [
-            pc.fill_null(pc.equal(content, stored.column(name).take(place)), False)
-            for name, content in zip(
-                (_SURE, _SILENT), self._digests.digest(rows, self._groups), strict=True
-            )
-        ]
+        here = [stored.column(each).take(place) for each in (_SURE, _SILENT)]
+        equal = self._equals(rows, here)
+        if (storable := _leave_out_nul(rows)) is not rows:
+            # A destination that cannot store NUL has the texts without it.
+            equal = [*map(pc.or_, equal, self._equals(storable, here))]
         keys = build_keys(rows, self._table.endpoint.window)
         is_volatile = find_volatile(rows, self._table.endpoint)
         is_compared = pc.and_not(pc.is_valid(place), is_volatile)
         return pa.table([*keys.columns, is_compared, *equal], schema=_VERDICTS)
+
+    def _equals(self, rows: pa.Table, here: Sequence[pa.Array]) -> list[pa.ChunkedArray]:
+        """Which *rows* have the digests *here*, of each group of columns."""
+        digests = self._digests.digest(rows, self._groups)
+        return [pc.fill_null(pc.equal(*each), False) for each in zip(digests, here, strict=True)]
 
     def _judge(self, stored: pa.Table, listed: _Listed) -> tuple[_Found, pa.Table]:
         """
@@ -300,6 +305,16 @@ class AllValuesComparison:
 def _differs(verdicts: pa.Table) -> pa.ChunkedArray:
     """Which rows the warehouse has with other values."""
     return pc.and_not(verdicts.column(_IS_COMPARED), verdicts.column(_SURE))
+
+
+def _leave_out_nul(rows: pa.Table) -> pa.Table:
+    """*rows* without NUL characters in their texts; the same object if they have none."""
+    for place, field_ in enumerate(rows.schema):
+        if pa.types.is_string(field_.type):
+            texts = rows.column(place)
+            if pc.any(pc.match_substring(texts, _NUL)).as_py():
+                rows = rows.set_column(place, field_, pc.replace_substring(texts, _NUL, ""))
+    return rows
 
 
 def _find_ids(changed: Iterable[ChangedRow]) -> pa.Array:

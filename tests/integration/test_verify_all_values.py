@@ -118,6 +118,21 @@ def test_many_wrong_rows_are_counted(
     assert_equal(lab, "time_entries")
 
 
+def test_texts_stored_without_nul_are_equal(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL cannot store NUL: no row differs by it, also where only digests are compared."""
+    monkeypatch.setattr(compare_all_values, "_CHECKED", 50)
+    for row in lab.ids("time_entries"):
+        lab.server.edit("time_entries", row, notes=f"N\0ote\0 {row}")
+    lab.rest()
+    assert lab.sync("time_entries").status == "ok"
+    lab.alter("UPDATE time_entries SET notes = replace(notes, chr(0), '')")
+    report = lab.verify(all_values=True)
+    assert (report.exit_code, report.differences) == (0, [])
+    assert count_values(report, "time_entries") == 400
+    lab.alter("UPDATE time_entries SET notes = 'Lost'")
+    assert lab.verify(all_values=True).exit_code == 5
+
+
 def test_missing_and_extra_rows_are_found_as_ids(lab: Lab) -> None:
     """One row too many and one too few: the counts are equal, and no value of a row differs."""
     row = lab.ids("time_entries")[5]
