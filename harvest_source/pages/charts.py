@@ -67,7 +67,7 @@ def draw_utilization(
                 ),
                 scale=alt.Scale(domain=list(periods), paddingInner=0.12),
             ),
-            y=alt.Y("label:N", title=None, sort=list(labels), scale=alt.Scale(paddingInner=0.12)),
+            y=alt.Y("label:N", title=None, scale=alt.Scale(domain=list(labels), paddingInner=0.12)),
             color=alt.Color(
                 "band:N",
                 title="Worked, of the hours available",
@@ -90,7 +90,12 @@ def draw_mix(rows: Sequence[Row]) -> Chart:
     """
     order = list(dict.fromkeys(row["period"] for row in rows))
     data = _data(rows)
-    x = alt.X("period:O", title=None, sort=order, axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    x = alt.X(
+        "period:O",
+        title=None,
+        scale=alt.Scale(domain=order),
+        axis=alt.Axis(labelAngle=0, labelOverlap=True),
+    )
     bars = (
         alt.Chart(data)
         .mark_bar(cornerRadius=1)
@@ -314,7 +319,7 @@ def draw_missing(rows: Sequence[Row], start: date, end: date) -> Chart:
                 ),
                 axis=alt.Axis(format="%-d %b", tickCount=8, labelFlush=True),
             ),
-            y=alt.Y("label:N", title=None, sort=labels),
+            y=alt.Y("label:N", title=None, scale=alt.Scale(domain=labels)),
             description="text:N",
         )
         .properties(width=620, height=18 * max(len(labels), 1))
@@ -336,9 +341,18 @@ def _money(field: str, currency: str) -> alt.X:
 
 
 def _labels(rows: Sequence[Row]) -> alt.Y:
-    """Build the axis with the labels of the bars, in the order of *rows*."""
-    order = list(dict.fromkeys(row["label"] for row in rows))
-    return alt.Y("label:N", title=None, sort=order, axis=alt.Axis(labelLimit=260, labelPadding=8))
+    """
+    Build the axis with the labels of the bars, in the order of *rows*.
+
+    The order is a domain, not a ``sort``: for each name of a ``sort``, Vega nests one condition in
+    another, which fails for thousands of names, and for names like ``constructor``.
+    """
+    return alt.Y(
+        "label:N",
+        title=None,
+        scale=alt.Scale(domain=list(dict.fromkeys(row["label"] for row in rows))),
+        axis=alt.Axis(labelLimit=260, labelPadding=8),
+    )
 
 
 def _notes(data: Chart, y: alt.Y, width: int) -> Chart:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from html import unescape
 
 import pytest
 
@@ -74,3 +75,17 @@ def test_a_budget_stays_level_in_months_without_use(made: MadeMarts, open_page: 
     # The height is 110 for 105 %.
     shares = [round((110 - height) / 110 * 1.05, 2) for _, height in points]
     assert shares == [0, 0.3, 0.3, 0.5, 0.5, 0.9]
+
+
+@pytest.mark.parametrize("name", ["constructor", "toString", "</script>", "\"A\", 'B' \\ C"])
+def test_a_name_is_never_code_of_the_renderer(
+    made: MadeMarts, open_page: OpenPage, name: str
+) -> None:
+    """A person or client with a name that means something in JavaScript has a row as all others."""
+    week = {"week_start": DAY, "worked_hours": 8, "off_hours": 0, "available_hours": 40}
+    made.add("utilization_weekly", week | WEEK | {"person_name": name})
+    missing = {"day": date(2026, 11, 27), "is_archived": False, "capacity_hours": 8}
+    made.add("missing_time", missing, user_id=11, person_name=name)
+    page = open_page()
+    assert name in map(unescape, names(BUILDERS["utilization"](page)))
+    assert f"{name}, 1 day" in map(unescape, names(BUILDERS["missing"](page)))
