@@ -34,6 +34,10 @@ _ROW: Final = 22
 """Height of a bar with the space around it."""
 _WIDE: Final = 1060
 """Width of a chart that fills the page."""
+_MONTH: Final = 40
+"""Minimum width of a column labelled with month and year."""
+_NOTE: Final = 32
+"""Minimum width of a bar with a note above it: the notes of narrower bars would overlap."""
 
 
 def draw_utilization(
@@ -49,11 +53,12 @@ def draw_utilization(
     """
     count = max(len(periods), 1)
     step = max(min((_WIDE - 210) // count, 46), 12)
-    months = (
-        "utcFormat(toDate(datum.value), '%b %y')"
-        if by_month
-        else "utcdate(toDate(datum.value)) <= 7 ? utcFormat(toDate(datum.value), '%b') : ''"
-    )
+    if not by_month:
+        when = "utcdate(toDate(datum.value)) <= 7 ? utcFormat(toDate(datum.value), '%b') : ''"
+    elif step >= _MONTH:
+        when = "utcFormat(toDate(datum.value), '%b %y')"
+    else:  # Years only: the names of months would overlap.
+        when = "utcmonth(toDate(datum.value)) ? '' : utcFormat(toDate(datum.value), '%Y')"
     values = [{**row, "band": find_band(row["share"])} for row in rows]
     return (
         alt.Chart(_data(values))
@@ -62,9 +67,7 @@ def draw_utilization(
             x=alt.X(
                 "period:O",
                 title="Month" if by_month else "Week, by its first day",
-                axis=alt.Axis(
-                    labelExpr=months, labelAngle=0, labelOverlap=False, labelAlign="left"
-                ),
+                axis=alt.Axis(labelExpr=when, labelAngle=0, labelOverlap=False, labelAlign="left"),
                 scale=alt.Scale(domain=list(periods), paddingInner=0.12),
             ),
             y=alt.Y("label:N", title=None, scale=alt.Scale(domain=list(labels), paddingInner=0.12)),
@@ -101,8 +104,9 @@ def draw_mix(rows: Sequence[Row]) -> Chart:
         .mark_bar(cornerRadius=1)
         .encode(
             x=x,
-            y=alt.Y("hours:Q", title="Hours", stack="zero", axis=alt.Axis(format=",d")),
-            color=_kinds((("Billable", BLUE), ("Not billable", GREY))),
+            y=alt.Y("hours:Q", title="Hours", stack="zero", axis=alt.Axis(format=",~f")),
+            # Leave room above the bars for the notes.
+            color=_kinds((("Billable", BLUE), ("Not billable", GREY)), offset=24),
             order=alt.Order("rank:Q"),
             description="text:N",
         )
@@ -112,8 +116,14 @@ def draw_mix(rows: Sequence[Row]) -> Chart:
         .mark_text(baseline="bottom", dy=-4, fontSize=11, color=INK)
         .encode(x=x, y=alt.Y("top:Q"), text="note:N")
     )
-    step = max(min(_WIDE // max(len(order), 1), 78), 22)
-    return alt.layer(bars, notes).properties(width=step * max(len(order), 1), height=230)
+    step = max(min(_WIDE // max(len(order), 1), 78), 4)
+    layers = (bars, notes) if has_room(len(order)) else (bars,)
+    return alt.layer(*layers).properties(width=step * max(len(order), 1), height=230)
+
+
+def has_room(periods: int) -> bool:
+    """Whether the bars of :func:`draw_mix` are wide enough for the notes above them."""
+    return periods * _NOTE <= _WIDE
 
 
 def draw_budgets(rows: Sequence[Row]) -> Chart:
@@ -125,7 +135,7 @@ def draw_budgets(rows: Sequence[Row]) -> Chart:
     """
     most = max([1.1, *(row["share"] for row in rows)])
     bound = min(most, 1.6)
-    values = [{**row, "shown": min(row["share"], bound)} for row in rows]
+    values = [{**row, "shown": max(min(row["share"], bound), 0)} for row in rows]
     data = _data(values)
     y = _labels(rows)
     width = 430
@@ -248,7 +258,7 @@ def draw_ageing(groups: Mapping[str, Sequence[Row]]) -> Chart:
         scale=alt.Scale(domain=list(names.values())),
         axis=alt.Axis(labelAngle=0),
     )
-    y = alt.Y("due:Q", title=None, axis=alt.Axis(format=_SHORT, tickCount=4))
+    y = alt.Y("due:Q", title=None, axis=alt.Axis(labelExpr=_SHORT, tickCount=4))
     colours = alt.Scale(domain=list(names.values()), range=[each[2] for each in AGES])
     bars = (
         alt.Chart()
@@ -276,7 +286,7 @@ def draw_margins(rows: Sequence[Row]) -> Chart:
     """
     shares = [row["share"] for row in rows]
     low, high = max(min([0, *shares]), -1.0), min(max([0.5, *shares]), 1.0)
-    data = _data([{**row, "shown": max(row["share"], -1.0)} for row in rows])
+    data = _data([{**row, "shown": min(max(row["share"], -1.0), 1.0)} for row in rows])
     y, width = _labels(rows), 430
     bars = (
         alt.Chart(data)
@@ -319,15 +329,19 @@ def draw_missing(rows: Sequence[Row], start: date, end: date) -> Chart:
                 ),
                 axis=alt.Axis(format="%-d %b", tickCount=8, labelFlush=True),
             ),
-            y=alt.Y("label:N", title=None, scale=alt.Scale(domain=labels)),
+            y=_labels(rows),
             description="text:N",
         )
         .properties(width=620, height=18 * max(len(labels), 1))
     )
 
 
-_SHORT: Final = "~s"
-"""Number format of axis labels: 20,000 as 20k. The full amount is beside the bar."""
+_SHORT: Final = "format(datum.value, abs(datum.value) < 1 ? '~f' : '~s')"
+"""
+Axis label of an amount: 20,000 as 20k. The full amount is beside the bar.
+
+Below 1, the short form would be in thousandths: 200m for 0.2.
+"""
 
 
 def _data(rows: Iterable[Row]) -> Chart:
@@ -336,7 +350,7 @@ def _data(rows: Iterable[Row]) -> Chart:
 
 def _money(field: str, currency: str) -> alt.X:
     return alt.X(
-        f"{field}:Q", title=currency, stack="zero", axis=alt.Axis(format=_SHORT, tickCount=6)
+        f"{field}:Q", title=currency, stack="zero", axis=alt.Axis(labelExpr=_SHORT, tickCount=6)
     )
 
 
@@ -364,17 +378,20 @@ def _notes(data: Chart, y: alt.Y, width: int) -> Chart:
     )
 
 
-def _kinds(kinds: Sequence[tuple[str, str]], *, field: str = "kind") -> alt.Color:
+def _kinds(kinds: Sequence[tuple[str, str]], *, field: str = "kind", offset: int = 10) -> alt.Color:
     return alt.Color(
         f"{field}:N",
         title=None,
         scale=alt.Scale(domain=[name for name, _ in kinds], range=[colour for _, colour in kinds]),
-        legend=alt.Legend(orient="top", symbolType="square"),
+        legend=alt.Legend(orient="top", symbolType="square", offset=offset),
     )
 
 
 def _repeat(small: Chart, field: str, titles: Sequence[str]) -> Chart:
     """Build a small chart for each of *titles*, three in a row."""
-    header = alt.Header(labelAnchor="start", labelFontWeight="bold", labelFontSize=12.5)
+    # Without the limit, a long title widens its column, and the page shrinks the whole picture.
+    header = alt.Header(
+        labelAnchor="start", labelFontWeight="bold", labelFontSize=12.5, labelLimit=285
+    )
     facet = alt.Facet(f"{field}:N", title=None, sort=list(titles), header=header)
     return small.facet(facet=facet, columns=3, spacing=22)

@@ -129,11 +129,11 @@ def build_mix(page: PageContext) -> Section:
             rows.append(
                 {"period": period, "kind": kind, "rank": rank, "hours": hours, "text": text} | note
             )
+    shares = ", and the billable share of each" if charts.has_room(len(rows) // 2) else ""
     return Section(
         "mix",
         "Billable mix",
-        f"Hours by {'week' if by_week else 'month'}, and the billable share of each. "
-        f"{page.period}.",
+        f"Hours by {'week' if by_week else 'month'}{shares}. {page.period}.",
         chart=draw(charts.draw_mix(rows), "Billable and other hours") if rows else "",
         notes=() if rows else ("No hours in this period.",),
     )
