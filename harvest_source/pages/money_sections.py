@@ -24,7 +24,8 @@ def build_uninvoiced(page: PageContext) -> Section:
     )
     groups: dict[str, list[Row]] = {}
     for row in sorted(found, key=lambda row: -sum_open(row)):
-        if sum_open(row) + (row["drafts"] or 0) > 0:
+        # A refund is a negative expense: then a sum can be zero, or less.
+        if any(row[name] for name in ("time", "fee", "expenses", "drafts")):
             groups.setdefault(row["currency"] or "no currency", []).extend(_split(row))
     groups = {each: groups[each] for each in page.choices.sort_currencies(groups)}
     notes = []
@@ -37,7 +38,7 @@ def build_uninvoiced(page: PageContext) -> Section:
             f"{row['client']} {format_money(row['beyond'])} {row['currency']}" for row in beyond
         )
         notes.append(f"Invoiced beyond the fixed fee, and not subtracted from anything: {said}.")
-    if not groups:
+    if not groups and not unrated and not unknown:
         notes.append("Everything billable is invoiced.")
     return Section(
         "uninvoiced",
@@ -143,17 +144,21 @@ def build_margins(page: PageContext) -> Section:
     clients = tell_apart(figures.read_margins(page.marts, page.filters), "client", "client_id")
     # A fixed fee is revenue, and an expense is a cost, in months without hours too.
     found = [row for row in clients if row["hours"] or row["all_revenue"] != 0 or row["margin"]]
-    known = [row for row in found if row["revenue"] and row["margin"] is not None]
+    known = [row for row in found if (row["revenue"] or 0) > 0 and row["margin"] is not None]
     rows = sorted((_mark_margin(row) for row in known), key=lambda row: -row["share"])
     notes = []
-    unknown = [row for row in found if row not in known and row["all_revenue"] != 0]
-    if unknown:
-        notes.append(f"Not known for {counted(len(unknown), 'client')}, and not in the chart:")
+    unknown = [
+        row
+        for row in found
+        if row not in known and (row["all_revenue"] is None or row["all_revenue"] > 0)
+    ]
     internal = [row["client"] for row in found if row not in known and row not in unknown]
     if internal:
         notes.append(f"Without revenue, and not shown: {', '.join(internal)}.")
     if not found:
         notes.append("No hours and no revenue in these months.")
+    if unknown:  # The last note: their table follows it.
+        notes.append(f"Not known for {counted(len(unknown), 'client')}, and not in the chart:")
     first, last = page.filters.start.replace(day=1), page.filters.end
     return Section(
         "margins",

@@ -28,6 +28,7 @@ _FEW_WEEKS: Final = 16
 _MOST_CELLS: Final = 60
 """Maximum people in the heat map: more would be illegible."""
 _MOST_PEOPLE: Final = 30
+_MISSING: Final = "Who has not logged"
 _MISSING_DAYS: Final = 42
 """How many of the last days are searched for missing time: older days will not be logged now."""
 
@@ -59,7 +60,9 @@ def build_utilization(page: PageContext) -> Section:
         for row in rows
         if row["available"] and (row["account_id"], row["user_id"]) in labels
     ]
-    notes = [] if cells else ["No capacity and no hours in this period."]
+    what = "month" if by_month else "week"
+    over = "" if by_month else " and is over"
+    notes = [] if cells else [f"No {what} that begins in this period{over} has hours available."]
     if len(people) > len(shown):
         notes.append(f"The {len(shown)} busiest of {len(people):,} people are shown.")
     fill = fill_months if by_month else fill_weeks
@@ -67,7 +70,6 @@ def build_utilization(page: PageContext) -> Section:
         day.isoformat() for day in fill(date.fromisoformat(cell["period"]) for cell in cells)
     ]
     chart = charts.draw_utilization(cells, list(labels.values()), periods, by_month=by_month)
-    what = "month" if by_month else "week"
     return Section(
         "utilization",
         "Utilization",
@@ -143,6 +145,13 @@ def build_missing(page: PageContext) -> Section:
     # The day of the last sync is not over: people who have logged nothing on it are not late yet.
     end = min(page.filters.end, page.choices.as_of - timedelta(days=1))
     start = max(page.filters.start, end - timedelta(days=_MISSING_DAYS - 1))
+    if start > end:
+        return Section(
+            "missing",
+            _MISSING,
+            "Working days without any entry, before the day of the last sync.",
+            notes=(f"No day of this period is before {format_day(page.choices.as_of)}.",),
+        )
     within = replace(page.filters, start=start, end=end)
     people = tell_apart(figures.read_missing(page.marts, within), "person", "user_id")
     names = {(row["account_id"], row["user_id"]): row for row in people}
@@ -163,10 +172,10 @@ def build_missing(page: PageContext) -> Section:
     if len(names) > len(shown):
         notes.append(f"{len(names) - len(shown):,} more people have fewer missing days.")
     if not rows:
-        notes.append("Everybody has logged something on each working day.")
+        notes.append("No such day.")
     return Section(
         "missing",
-        "Who has not logged",
+        _MISSING,
         f"Working days without any entry, {format_day(start)} to {format_day(end)}, of people who "
         "are not archived.",
         chart=draw(charts.draw_missing(rows, start, end), "Days without time") if rows else "",

@@ -453,3 +453,60 @@ def test_names_cannot_turn_what_stands_after_them(made: MadeMarts, open_page: Op
     assert "Alder [31m (1)" in text
     assert "Alder [31m (2)" in text
     assert [each for each in text if not each.isprintable() and each != "\n"] == []
+
+
+def test_what_is_not_known_is_not_said_to_be_invoiced(made: MadeMarts, open_page: OpenPage) -> None:
+    """Hours without a rate have no amount, but they are not on an invoice either."""
+    work = {"client_id": 1, "client_name": "Alder", "currency": "EUR", "is_fixed_fee": False}
+    made.add("uninvoiced", work, project_id=1, uninvoiced_time=0, hours_without_billable_rate=30)
+    section = BUILDERS["uninvoiced"](open_page())
+    assert section.notes == ("30 h have no billable rate: their amounts are missing.",)
+
+
+def test_a_refund_is_in_the_chart_as_in_the_figure_above(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
+    """The amounts beside the bars add up to the one at the top, also if some are below zero."""
+    for client, time, expenses in ((1, 100, 0), (2, 0, -50), (3, 20, -20)):
+        made.add(
+            "uninvoiced",
+            {"project_id": client, "client_id": client, "client_name": f"C{client}"},
+            currency="EUR",
+            uninvoiced_time=time,
+            uninvoiced_expenses=expenses,
+            is_fixed_fee=False,
+        )
+    page = open_page()
+    assert {"100 EUR", "-50 EUR", "0 EUR"} <= set(names(BUILDERS["uninvoiced"](page)))
+    tile = next(each for each in build_tiles(page) if each.label == "Uninvoiced")
+    assert tile.value == "50 EUR"
+
+
+def test_a_margin_of_negative_revenue_is_no_share(made: MadeMarts, open_page: OpenPage) -> None:
+    """A loss of 600 on a revenue of -100 is not a profit of 600 %."""
+    made.add("profitability_monthly", margin(revenue=-100, cost=500, margin=-600))
+    section = BUILDERS["margins"](open_page())
+    assert (section.chart, section.table) == ("", None)
+    assert section.notes == ("Without revenue, and not shown: Alder.",)
+
+
+def test_a_period_without_a_whole_week_is_not_said_to_have_no_hours(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
+    """The hours of a single day are in the figures above, but no week begins on it."""
+    week = {"user_id": 11, "person_name": "Ada", "worked_hours": 8, "available_hours": 40}
+    made.add("utilization_weekly", week, week_start=DAY)
+    section = BUILDERS["utilization"](open_page(start=date(2026, 11, 4), end=date(2026, 11, 4)))
+    said = "No week that begins in this period and is over has hours available."
+    assert section.notes == (said,)
+
+
+def test_the_day_of_the_sync_alone_has_no_missing_time(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
+    """Missing days end before it: a period of that day has none, and does not run backwards."""
+    made.add("missing_time", user_id=11, person_name="Ada", day=date(2026, 11, 30))
+    day = date(2026, 11, 30)
+    section = BUILDERS["missing"](open_page(start=day, end=day))
+    assert section.notes == ("No day of this period is before 30 Nov 2026.",)
+    assert "2026" not in section.about
