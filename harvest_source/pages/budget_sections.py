@@ -65,7 +65,7 @@ def _read_budgets(page: PageContext) -> list[Row]:
 
 
 def _name_project(row: Row) -> str:
-    return f"{row['project']}, {row['client']}"
+    return f"{row['project']}, {row['client'] or 'no client'}"
 
 
 def _describe_budget(row: Row) -> str:
@@ -74,7 +74,7 @@ def _describe_budget(row: Row) -> str:
             f"{format_money(row['spent'])} of {format_money(row['budget'])} {row['currency'] or ''}"
         )
     else:
-        amount = f"{row['spent']:,.0f} of {format_hours(row['budget'])}"
+        amount = f"{format_hours(row['spent']).removesuffix(' h')} of {format_hours(row['budget'])}"
     share = format_share(row["share"]) if row["share"] is not None else ""
     monthly = ", monthly" if row["is_monthly"] else ""
     end = f", runs out {format_day(row['runs_out_on'])}" if row["runs_out_on"] else ""

@@ -30,7 +30,8 @@ def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] =
     """
     Append the id to names that several records share, because a chart tells bars apart by name.
 
-    Records of two accounts may share the id as well: then the account is appended, too.
+    Records of two accounts may share the id as well: then the account is appended, too. A record
+    without a name is named so.
 
     Args:
         name: The column of the name.
@@ -38,6 +39,7 @@ def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] =
         within: Columns that distinguish records too: equal names with other values here are fine.
     """
     known: dict[tuple[Any, ...], set[tuple[int, int]]] = {}
+    rows = [row if row[name] else {**row, name: _name_unnamed(row, name, key)} for row in rows]
     for row in rows:
         place = tuple(row[each] for each in (name, *within))
         known.setdefault(place, set()).add((row["account_id"], row[key]))
@@ -51,6 +53,10 @@ def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] =
         return {**row, name: f"{row[name]} ({row[key]}{account})"}
 
     return [rename(row) for row in rows]
+
+
+def _name_unnamed(row: Row, name: str, key: str) -> str:
+    return f"no {name}" if row[key] is None else f"{name} without a name"
 
 
 NEEDED: Final = (

@@ -35,7 +35,7 @@ def build_uninvoiced(page: PageContext) -> Section:
         notes.append(f"{counted(int(unknown), 'fixed fee')} without an amount.")
     if beyond := [row for row in found if row["beyond"]]:
         said = ", ".join(
-            f"{row['client']} {format_money(row['beyond'])} {row['currency']}" for row in beyond
+            f"{row['client']} {_format_amount(row['beyond'], row['currency'])}" for row in beyond
         )
         notes.append(f"Invoiced beyond the fixed fee, and not subtracted from anything: {said}.")
     if not groups and not unrated and not unknown:
@@ -51,15 +51,19 @@ def build_uninvoiced(page: PageContext) -> Section:
     )
 
 
+def _format_amount(amount: float, currency: str | None) -> str:
+    return f"{format_money(amount)} {currency or 'no currency'}"
+
+
 def sum_open(row: Row) -> float:
     return float(sum(row[name] or 0 for name in ("time", "fee", "expenses")))
 
 
 def _split(row: Row) -> Iterator[Row]:
-    label, currency = row["client"] or "no client", row["currency"]
+    label, currency = row["client"], row["currency"]
     drafts = f", {format_money(row['drafts'])} on drafts" if row["drafts"] else ""
     age = f", oldest {row['oldest_days']:,} days" if row["oldest_days"] else ""
-    note = f"{format_money(sum_open(row))} {currency}{drafts}{age}"
+    note = f"{_format_amount(sum_open(row), currency)}{drafts}{age}"
     kinds = (
         ("Time", "time"),
         ("Fixed fees", "fee"),
@@ -68,7 +72,7 @@ def _split(row: Row) -> Iterator[Row]:
     )
     for rank, (kind, name) in enumerate(kinds):
         amount = row[name] or 0.0
-        text = f"{label}, {kind.lower()}: {format_money(amount)} {currency}"
+        text = f"{label}, {kind.lower()}: {_format_amount(amount, currency)}"
         yield {
             "label": label,
             "kind": kind,
@@ -108,7 +112,7 @@ def _list_overdue(overdue: Iterable[Row]) -> TextTable:
         ("Client", "Overdue, days", "Invoices", "Due", "Currency", "Oldest due date"),
         tuple(
             (
-                row["client"] or "",
+                row["client"],
                 row["bucket"],
                 f"{row['invoices']:,}",
                 format_money(row["due"], cents=True),
@@ -125,7 +129,9 @@ def _group_by_age(page: PageContext, found: Iterable[Row]) -> dict[str, list[Row
     """The sum of each age, by currency, in the order of the page."""
     groups: dict[str, dict[str, list[Row]]] = {}
     for row in found:
-        groups.setdefault(row["currency"] or "", {}).setdefault(row["bucket"], []).append(row)
+        groups.setdefault(row["currency"] or "no currency", {}).setdefault(
+            row["bucket"], []
+        ).append(row)
     return {
         currency: [_sum_bucket(bucket, rows, currency) for bucket, rows in groups[currency].items()]
         for currency in page.choices.sort_currencies(groups)
@@ -135,7 +141,7 @@ def _group_by_age(page: PageContext, found: Iterable[Row]) -> dict[str, list[Row
 def _sum_bucket(bucket: str, rows: Sequence[Row], currency: str) -> Row:
     due = sum(row["due"] for row in rows)
     invoices = int(sum(row["invoices"] for row in rows))
-    text = f"{bucket}: {format_money(due)} {currency}, {counted(invoices, 'invoice')}"
+    text = f"{bucket}: {_format_amount(due, currency)}, {counted(invoices, 'invoice')}"
     return {"bucket": bucket, "due": due, "note": format_money(due), "text": text}
 
 
@@ -181,10 +187,11 @@ def _mark_margin(row: Row) -> Row:
     is_whole = part > 0.9995
     state = "a loss" if share < 0 else "all hours known" if is_whole else "a part of the hours"
     note = (
-        f"{format_share(share)}: {format_money(row['margin'])} of {format_money(row['revenue'])} "
-        f"{row['currency']}" + ("" if is_whole else f", {format_share(part)} of {measure}")
+        f"{format_share(share)}: {format_money(row['margin'])} of "
+        + _format_amount(row["revenue"], row["currency"])
+        + ("" if is_whole else f", {format_share(part)} of {measure}")
     )
-    label = f"{row['client'] or 'no client'}, {row['currency']}"
+    label = f"{row['client']}, {row['currency'] or 'no currency'}"
     return {
         "label": label,
         "share": share,
@@ -199,7 +206,7 @@ def _explain_margins(rows: Sequence[Row]) -> TextTable:
         ("Client", "Hours", "Currency", "Why the margin is not known"),
         tuple(
             (
-                row["client"] or "no client",
+                row["client"],
                 f"{row['hours']:,.0f}",
                 row["currency"] or "",
                 _explain_margin(row),
@@ -213,7 +220,9 @@ def _explain_margins(rows: Sequence[Row]) -> TextTable:
 def _explain_margin(row: Row) -> str:
     reasons = []
     if row["unexchanged"]:
-        reasons.append(f"no exchange rate of {row['currency']}")
+        reasons.append(
+            f"no exchange rate of {row['currency']}" if row["currency"] else "no currency"
+        )
     if row["uncosted_hours"]:
         reasons.append(f"{format_hours(row['uncosted_hours'])} without a cost rate")
     if row["unrated_hours"]:

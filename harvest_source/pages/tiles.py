@@ -33,7 +33,7 @@ def build_tiles(page: PageContext) -> tuple[Tile, ...]:
     tiles = [
         Tile(
             "Hours",
-            f"{total:,.0f}",
+            format_hours(total).removesuffix(" h"),
             f"of {hours['people']:,} people" if hours["people"] != 1 else "of one person",
         ),
         Tile(

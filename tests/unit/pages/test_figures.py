@@ -510,3 +510,47 @@ def test_the_day_of_the_sync_alone_has_no_missing_time(
     section = BUILDERS["missing"](open_page(start=day, end=day))
     assert section.notes == ("No day of this period is before 30 Nov 2026.",)
     assert "2026" not in section.about
+
+
+def test_what_has_no_name_and_no_currency_is_said_to_have_none(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
+    """A token may not see the project or client of an entry; a missing name is no name None."""
+    same = {"client_id": 1, "is_archived": False}
+    made.add("uninvoiced", {"project_id": 1, "is_fixed_fee": True}, uninvoiced_fee=-5, **same)
+    made.add("uninvoiced", {"project_id": 2, "is_fixed_fee": False}, uninvoiced_time=10, **same)
+    made.add("uninvoiced", {"project_id": 3, "is_fixed_fee": False}, uninvoiced_time=10)
+    made.add(
+        "receivables_ageing", client_id=1, bucket="1-30", bucket_order=1, due_amount=9, invoices=1
+    )
+    made.add("profitability_monthly", margin(client_name=None, currency=None))
+    made.add("profitability_monthly", margin(client_id=None, client_name=None, currency=None))
+    made.add("missing_time", {"user_id": 11, "day": date(2026, 11, 27)}, is_archived=False)
+    budget = {"project_id": 1, "unit": "money", "budget": 10, "spent": 1, "is_archived": False}
+    made.add("budgets", budget, budget_is_monthly=False, spent_share_of_budget="0.1")
+    page = open_page()
+    text = build_report(page)
+    assert "None" not in text
+    assert {"project without a name, no client"} <= set(names(BUILDERS["budgets"](page)))
+    amounts = set(names(BUILDERS["uninvoiced"](page)))
+    assert {"client without a name", "no client", "10 no currency"} <= amounts
+
+
+def test_a_budget_and_its_share_agree(made: MadeMarts, open_page: OpenPage) -> None:
+    """Small hours have tenths on both sides: 5 of 5 h is not 108 %."""
+    budget = {"client_name": "Alder", "unit": "hours", "is_archived": False}
+    made.add(
+        "budgets",
+        {"project_id": 1, "project_name": "A", "budget": 5, "spent": "5.4"},
+        budget_is_monthly=False,
+        spent_share_of_budget="1.08",
+        **budget,
+    )
+    assert "108 %: 5.4 of 5 h" in names(BUILDERS["budgets"](open_page()))
+
+
+def test_few_hours_are_not_rounded_away(made: MadeMarts, open_page: OpenPage) -> None:
+    """The hours at the top have tenths below 100, as the billable ones beside them."""
+    made.add("hours_daily", spent_date=DAY, user_id=11, hours="0.4", billable_hours="0.4")
+    (hours, billable, *_) = build_tiles(open_page())
+    assert (hours.value, billable.more) == ("0.4", "0.4 h")
