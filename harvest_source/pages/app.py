@@ -87,9 +87,10 @@ def _(account, accounts, again, client, currency, mo, period, person):
 
 
 @app.cell
-def _(account, asked_days, choices, client, currency, live, mo, person):
+def _(account, asked_days, choices, chosen, client, currency, live, mo, person):
     mo.Html(
-        live.build_view(
+        live.describe_lost(chosen, choices)
+        + live.build_view(
             choices,
             days=asked_days(),
             accounts=account.value,

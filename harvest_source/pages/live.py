@@ -99,6 +99,35 @@ def find_names(
     return [name for name, group in groups.items() if not keys.isdisjoint(group)]
 
 
+def describe_lost(chosen: Chosen, choices: Choices) -> str:
+    """
+    Say as HTML which filters no longer apply, because the models have lost all that was chosen.
+
+    Such a filter is empty, and the page shows all: without a word, that would look filtered.
+    """
+    known = {account for account, _ in choices.accounts}
+    lost = [
+        *(["clients"] if _has_lost(chosen.clients, choices.clients) else []),
+        *(["people"] if _has_lost(chosen.people, choices.people) else []),
+        *(["currencies"] if chosen.currency and chosen.currency not in choices.currencies else []),
+        *(["accounts"] if chosen.accounts and known.isdisjoint(chosen.accounts) else []),
+    ]
+    text = "".join(
+        f"<p>The {each} that were chosen are no longer in the models: all {each} are shown.</p>"
+        for each in lost
+    )
+    return (
+        f'<div class="page"><div class="result warn" id="lost">{text}</div></div>' if lost else ""
+    )
+
+
+def _has_lost(
+    chosen: Sequence[tuple[RecordKey, ...]], known: Sequence[tuple[RecordKey, str]]
+) -> bool:
+    keys = {key for each in chosen for key in each}
+    return bool(keys) and keys.isdisjoint(key for key, _ in known)
+
+
 def is_typed(days: tuple[date, date]) -> bool:
     """Whether both years of a period are typed to the end."""
     return all(day.year >= _FIRST_YEAR for day in days)

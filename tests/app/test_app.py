@@ -39,6 +39,9 @@ pytestmark = [
 WHY = "(document.getElementById('why') || {innerText: ''}).innerText"
 """The page's explanation of why there is nothing to show."""
 
+LOST = "(document.getElementById('lost') || {innerText: ''}).innerText"
+"""The page's warning of filters that no longer apply."""
+
 KEEP_PERIODS = """window.periods = []; new MutationObserver(() => {
 const text = (document.querySelector('.sub') || {innerText: ''}).innerText.split(' to ')[0];
 if (periods.at(-1) !== text) periods.push(text) }).observe(
@@ -234,6 +237,33 @@ def test_read_again_keeps_what_was_chosen(built: Built, database: Path, page: Pa
             "SELECT STRFTIME(as_of, '%-d %b %Y') FROM harvest_models.int_harvest__as_of",
         )
         wait_for(page, f"15 Mar {year} to {last} · as of {last}")
+
+
+def test_chosen_clients_that_are_gone_are_said(built: Built, database: Path, page: Page) -> None:
+    """All clients are shown instead, with a warning, until others are chosen."""
+    gone, other = (
+        find(
+            database,
+            "SELECT client_name FROM harvest_models.harvest__hours_daily "
+            "WHERE client_name NOT SIMILAR TO '.*[\"''].*' "
+            f"GROUP BY ALL ORDER BY SUM(hours) DESC LIMIT 1 OFFSET {number}",
+        )[0]
+        for number in (0, 1)
+    )
+    with serving(built, database) as url:
+        page.go(url)
+        page.until(WHOLE)
+        choose(page, 0, gone)
+        wait_for(page, f"only {gone}")
+        publish(
+            database, f"DELETE FROM harvest_models.harvest__clients WHERE client_name = '{gone}'"
+        )
+        read_again(page)
+        page.until(f"{LOST}.includes('clients that were chosen are no longer in the models')")
+        assert read_tile(page, "Hours") == hours(database)
+        choose(page, 0, other)
+        wait_for(page, f"only {other}")
+        page.until(f"{LOST} === ''")
 
 
 def test_the_address_alone_opens_it(built: Built, database: Path, page: Page) -> None:

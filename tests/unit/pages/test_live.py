@@ -53,6 +53,18 @@ def test_what_was_chosen_is_kept() -> None:
     assert chosen.find_period(later) == (date(1998, 1, 1), date(2026, 11, 29))
 
 
+def test_a_filter_whose_choices_are_all_gone_is_said() -> None:
+    """The page then shows all, which must not pass for what was chosen; a part of it still does."""
+    known = (((7, 1), "Acme"), ((7, 2), "Birch"))
+    now = Choices(date(2026, 11, 30), None, ((7, "Acme"),), known, known, ("EUR",), ())
+    kept = live.Chosen((7,), clients=[((7, 1),), ((7, 9),)], people=[((7, 2),)], currency="EUR")
+    assert live.describe_lost(kept, now) == live.describe_lost(live.Chosen(()), now) == ""
+    lost = live.Chosen((8,), clients=[((7, 9),), ((8, 1),)], people=[((7, 9),)], currency="JPY")
+    said = live.describe_lost(lost, now)
+    for each in ("clients", "people", "currencies", "accounts"):
+        assert f"The {each} that were chosen are no longer in the models: all {each} are" in said
+
+
 def test_the_page_shows_the_chosen_filters(made: MadeMarts) -> None:
     """The page is the report's, with the chosen clients and currency."""
     made.add("clients", {"client_id": 1, "client_name": "Alder", "currency": "EUR"})
