@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from shlex import quote
 
@@ -22,21 +23,33 @@ def build_command(
     database: Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
-    table_format: str | None = None,
+    further: Iterable[tuple[str, object]] = (),
 ) -> str:
-    """Build the command *name*, perhaps with options, and add one for each other choice."""
+    """
+    Build the command *name* with options for everything that is not the default.
+
+    Args:
+        further: Names and values of further options; one without a value is left out.
+    """
     file = database.absolute() if database else None
-    is_sandbox = file == Path(SANDBOX_DATABASE).absolute()
+    is_sandbox = is_of_sandbox(database, pipeline)
     usual_file = Path(SANDBOX_DATABASE if is_sandbox else DATABASE).absolute()
     options = {
         "destination": "" if destination == DUCKDB else destination,
         "database": "" if file in (None, usual_file) else str(database),
         "dataset": "" if dataset == DATASET else dataset,
         "pipeline": "" if pipeline in _usual_pipelines(is_sandbox=is_sandbox) else pipeline,
-        "table-format": "" if destination == DUCKDB else table_format,
     }
-    given = [f"--{option} {quote(value)}" for option, value in options.items() if value]
+    given = [
+        f"--{option} {quote(str(value))}" for option, value in (*options.items(), *further) if value
+    ]
     return " ".join(("harvest-source", name, *["--sandbox"] * is_sandbox, *given))
+
+
+def is_of_sandbox(database: Path | None, pipeline: str) -> bool:
+    """Whether this warehouse is filled with ``--sandbox``, by its file or its pipeline."""
+    is_usual = database is not None and database.absolute() == Path(SANDBOX_DATABASE).absolute()
+    return is_usual or pipeline == SANDBOX_PIPELINE
 
 
 def suggest_sandbox(database: Path) -> str:

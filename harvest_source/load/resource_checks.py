@@ -151,12 +151,15 @@ def _check_same_way(schema: dlt.Schema, name: str, is_scd2: bool) -> None:
         raise ConfigError(msg)
 
 
+_NAMES: Final = "with the names of your pipeline, destination and dataset"
+
+
 def _explain_cdc(endpoint: Endpoint) -> str:
     return (
         f"{endpoint.name} cannot be loaded with the merge strategy cdc: a run only brings the "
         "rows that changed, and dlt would delete all others. Nothing was read and nothing "
         "changed. Leave the strategy out. To remove rows that were deleted in Harvest: "
-        "harvest-source sync."
+        f"harvest-source sync, {_NAMES}."
     )
 
 
@@ -185,5 +188,5 @@ def _explain_destination(table: Any, warn: Callable[[str], None]) -> None:
         warn(
             f"Destination {where} merges by upsert: elements that left an array, and rows that "
             "left a list without updated_since, stay in its tables. To remove them: "
-            "harvest-source sync."
+            f"harvest-source sync, {_NAMES}."
         )

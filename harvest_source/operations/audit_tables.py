@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from harvest_source.api.client import find_object
 from harvest_source.auth.sessions import Session
@@ -25,9 +25,6 @@ from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.table_copy import TableCopy
-
-UNASKED: Final = "not read yet; a later run reads it (sync --all-children reads it now)"
-"""Why a list below a parent may differ before the first sweep of parents has ended."""
 
 
 @dataclass(frozen=True, slots=True)

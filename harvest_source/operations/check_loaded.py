@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import duckdb
 
@@ -49,7 +50,7 @@ def check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
     state = warehouse.source_state
     known = {int(each) for name in BY_NAME for each in stored_accounts(state, name)}
     if unknown := [each for each in accounts if each not in known]:
-        command = warehouse.target.build_command("sync")
+        command = replace(warehouse.target, accounts=()).build_command("sync")
         msg = (
             f"No data of account {unknown[0]} has been read into {warehouse.target}. It has rows "
             f"of account {', '.join(map(str, sorted(known)))}: choose one of them with --account, "

@@ -17,7 +17,6 @@ from harvest_source.decode.coerce import loads
 from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.operations.audit_tables import (
-    UNASKED,
     AuditedTable,
     awaits_children,
     find_cursor,
@@ -28,6 +27,7 @@ from harvest_source.operations.comparisons import (
     CHANGED,
     EXACT,
     HALF_CENT,
+    UNASKED,
     Comparison,
     Subject,
     add_up,

@@ -21,13 +21,18 @@ from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.task import build_task
 from harvest_source.extract.visibility import explain_off
 from harvest_source.operations.audit_tables import (
-    UNASKED,
     AuditedTable,
     awaits_children,
     find_cursor,
 )
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import AT_ONCE, CHANGED, Comparison, choose_for_day
+from harvest_source.operations.comparisons import (
+    AT_ONCE,
+    CHANGED,
+    UNASKED,
+    Comparison,
+    choose_for_day,
+)
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID, Column
 from harvest_source.schema.endpoint import Endpoint

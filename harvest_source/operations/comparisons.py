@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Context, Decimal
 from enum import StrEnum
 from math import isqrt
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.schema.columns import SEPARATOR
+
+if TYPE_CHECKING:
+    from harvest_source.warehouse.target import Target  # Imports dlt, which --help does without.
 
 ALL: Final = "all"
 """The scope of a figure of a whole table."""
@@ -32,13 +36,22 @@ CHANGED: Final = "changed since the last sync"
 _FEWEST_STARTS: Final = 31
 """Fewest positions at which the records that are compared on a day can start; a prime."""
 
-_UNDATED: Final = "Harvest may have changed this without a new updated_at ({} it again)"
-UNDATED: Final = _UNDATED.format("verify --fix reads")
+_UNDATED: Final = (
+    "Harvest may have changed this without a new updated_at (to read it again: {{{}}})"
+)
+UNDATED: Final = _UNDATED.format("verify --fix")
 """The excuse of values that the next sync does not update."""
-UNDATED_IN_LONG_TABLE: Final = _UNDATED.format("verify --all-values --fix reads")
+UNDATED_IN_LONG_TABLE: Final = _UNDATED.format("verify --all-values --fix")
 """The same in a table whose values are compared only when asked for."""
+UNASKED: Final = "not read yet; a later run reads it (to read it now: {sync --all-children})"
+"""Why a list below a parent may differ before the first sweep of parents has ended."""
+
+_COMMAND: Final = re.compile(r"\{(.+)\}")
+"""The command in an excuse; :meth:`Comparison.complete` adds the options that it needs."""
 
 _DOUBTFUL: Final = frozenset({CHANGED, UNDATED, UNDATED_IN_LONG_TABLE})
+_NAMING: Final = frozenset({UNASKED, UNDATED, UNDATED_IN_LONG_TABLE})
+"""Excuses that name a command."""
 
 EXACT: Final = Context(prec=1000)
 """
@@ -127,6 +140,13 @@ class Comparison:
     def detail(self) -> str:
         """Why the figures differ, if that is known."""
         return "" if self.is_equal else self.excuse
+
+    def complete(self, target: Target) -> Comparison:
+        """The comparison for people: the command in its excuse has the options for *target*."""
+        if self.excuse not in _NAMING:
+            return self
+        excuse = _COMMAND.sub(lambda found: target.build_command(found[1]), self.excuse)
+        return replace(self, excuse=excuse)
 
     def as_dict(self) -> dict[str, Any]:
         """The object of ``--json``; numbers as exact text."""

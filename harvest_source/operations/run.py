@@ -47,7 +47,12 @@ def open_run(target: Target, arguments: RunArguments, hooks: Hooks | None = None
     connection = settings.connection
     hooks.activity.allowed = connection.build_limiter(hooks.clock, connection.rate_limit).limit
     sessions = Sessions(connection)
-    target = replace(target, table_format=settings.table_format)
+    target = replace(
+        target,
+        table_format=settings.table_format,
+        profile=connection.profile,
+        accounts=connection.account_ids if "account_id" in arguments.overrides else (),
+    )
     return Run(target, settings, sessions, run_log, hooks, started_at, started_s)
 
 

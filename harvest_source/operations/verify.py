@@ -83,7 +83,6 @@ def verify(
         raise ConfigError(msg)
     tune_allocators()
     target = build_target(destination, database, dataset, pipeline)
-    target.check_exists("to verify")
     arguments = RunArguments(
         settings=settings,
         account=account,
@@ -91,6 +90,7 @@ def verify(
         max_deletes=MAX_DELETES if max_deletes is None else max_deletes,
     )
     run = open_run(target, arguments, hooks)
+    run.target.check_exists("to verify")
     with (
         VerifyNotifier(run.settings.recipient, target) as notifier,
         sync_lock(pipeline, claim_folder(target), now=run.started_at),

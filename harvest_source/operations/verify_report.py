@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ class VerifyReport:
     as_of: datetime | None = None
     """When the verification began: what changed in Harvest before that is taken into account."""
     seconds: float = 0
-    target: Target | None = None
+    target: Target = field(default_factory=Target)
     """Where the tables are."""
     all_values: bool = False
     """Whether all values were compared, also in tables of several pages."""
@@ -42,9 +42,14 @@ class VerifyReport:
         return summarise_checks(self.comparisons)
 
     @property
+    def shown(self) -> tuple[Comparison, ...]:
+        """The comparisons as people get them."""
+        return tuple(each.complete(self.target) for each in self.comparisons)
+
+    @property
     def open_questions(self) -> tuple[OpenQuestion, ...]:
         """The differences that could not be decided, by reason."""
-        return find_open_questions(self.comparisons)
+        return find_open_questions(self.shown)
 
     @property
     def uncompared(self) -> tuple[str, ...]:
@@ -73,7 +78,7 @@ class VerifyReport:
     def command_to_mend(self) -> str:
         """The command that finds the same differences and mends them."""
         name = f"verify{' --all-values' if self.all_values else ''} --fix"
-        return (self.target or Target()).build_command(name)
+        return self.target.build_command(name)
 
     def count_states(self) -> dict[str, int]:
         """How many comparisons have each state."""
@@ -91,7 +96,7 @@ class VerifyReport:
             "seconds": round(self.seconds, 2),
             "checks": [each.as_dict() for each in self.checks],
             "compared": self.count_states(),
-            "findings": [each.as_dict() for each in self.comparisons],
+            "findings": [each.as_dict() for each in self.shown],
             "errors": [failure.as_dict() for failure in self.run_log.failures],
             "warnings": list(self.run_log.warnings),
         }

@@ -177,14 +177,18 @@ def read_warehouse_status(
     names = parse_values(table, "table (--table)")
     wanted = {each.name for each in parse_tables(names)} if names else set(BY_NAME)
     accounts = parse_accounts(account)
-    target = build_target(destination, database, dataset, pipeline)
+    target = replace(
+        build_target(destination, database, dataset, pipeline),
+        table_format=parse_table_format(config.table_format),
+        profile=config.auth_profile,
+        accounts=accounts,
+    )
     target.check_exists()
     sign_in = _read_sign_in(settings or {}, ask=check)
-    table_format = parse_table_format(config.table_format)
     warnings: list[str] = []
     wait_s = parse_destination_wait(config.destination_wait)
     warehouse = Warehouse(
-        replace(target, only_reads=True, table_format=table_format),
+        replace(target, only_reads=True),
         clock=clock,
         wait_s=wait_s,
         on_warning=warnings.append,

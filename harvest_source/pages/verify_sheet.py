@@ -73,7 +73,7 @@ def _iter_parts(report: VerifyReport, title: str) -> Iterator[str]:
     for check in sorted(report.checks, key=lambda check: check.is_count):
         found = [
             each
-            for each in report.comparisons
+            for each in report.shown
             if (each.account_id, each.check, each.currency)
             == (check.account_id, check.check, check.currency)
         ]
@@ -84,7 +84,7 @@ def _describe_run(report: VerifyReport) -> str:
     as_of = f"As of {report.as_of:%Y-%m-%d %H:%M:%S} UTC" if report.as_of else ""
     parts = [
         as_of,
-        f"Warehouse {report.target}" if report.target else "",
+        f"Warehouse {report.target}",
         counted(report.requests, "request"),
         f"harvest-source {__version__}",
     ]

@@ -54,7 +54,7 @@ SECTIONS: Final = (
             refused(
                 "refresh",
                 "dlt would empty or drop every table that a run reads",
-                "To read everything again: sync --full-refresh.",
+                "To read everything again: {reread}",
             ),
             refused(
                 "dev_mode, full_refresh",

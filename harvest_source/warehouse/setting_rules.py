@@ -51,7 +51,8 @@ class SettingRule:
     Attributes:
         why: What it would change, or why it changes nothing that a sync promises; a sentence
             without its capital and its full stop, for messages that go on.
-        instead: What to use instead of a refused setting.
+        instead: What to use instead of a refused setting; ``{reread}`` stands for the command that
+            reads everything again.
         is_harmless: Whether a value of a refused setting is accepted all the same.
     """
 

@@ -39,11 +39,13 @@ def check_settings(target: Target) -> None:
         ConfigError: Names the setting, where it comes from, and what to use instead.
     """
     check_staging(target)
+    reread = target.build_command("sync --full-refresh")
     for section, setting in iter_refused():
+        instead = setting.instead.format(reread=reread)
         for name in setting.names.split(", "):
             for found in _iter_found(target, section, name):
                 if not setting.is_harmless(found.value):
-                    raise ConfigError(_explain(name, found, setting.why, setting.instead))
+                    raise ConfigError(_explain(name, found, setting.why, instead))
     for section, name in iter_settings():
         for found in _iter_found(target, section, name):
             if why := explain_malformed(section.name, name, found.value):

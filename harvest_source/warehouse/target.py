@@ -15,11 +15,12 @@ from harvest_source.defaults import (
     DUCKDB,
     EARLIER_DATABASE,
     PIPELINE,
+    PROFILE,
     TableFormat,
 )
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous, normalize_name
 from harvest_source.errors import ConfigError, printable
-from harvest_source.next_command import build_command, suggest_sandbox
+from harvest_source.next_command import build_command, is_of_sandbox, suggest_sandbox
 
 _SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "pg_catalog"})
 _POSTGRES: Final = frozenset({"postgres", "redshift"})
@@ -40,6 +41,8 @@ class Target:
         takes_over: Whether the pipeline may take the warehouse over from another.
         only_reads: Whether a file is opened for reading, beside other readers.
         table_format: Format of the tables, if the destination is files.
+        profile: The sign-in that fills it, for the commands that messages name.
+        accounts: The accounts that the caller named in place of the configured ones, for the same.
     """
 
     destination: str = DUCKDB
@@ -50,6 +53,8 @@ class Target:
     takes_over: bool = False
     only_reads: bool = False
     table_format: TableFormat | None = None
+    profile: str = PROFILE
+    accounts: tuple[int, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -79,14 +84,25 @@ class Target:
             raise ConfigError(msg)
 
     def build_command(self, name: str) -> str:
-        """Build the command *name*, perhaps with options, so that it uses this target."""
+        """
+        Build the command *name* with the options that make it use this target.
+
+        Args:
+            name: With options of its own, if it has any: ``verify --fix``.
+        """
+        # The sandbox has a sign-in and an account of its own.
+        is_asked = not is_of_sandbox(self.database, self.pipeline)
         return build_command(
             name,
             destination=self.destination,
             database=self.database,
             dataset=self.dataset,
             pipeline=self.pipeline,
-            table_format=self.table_format,
+            further=(
+                ("table-format", self.table_format if self.destination != DUCKDB else None),
+                ("profile", self.profile if is_asked and self.profile != PROFILE else None),
+                *(("account", each) for each in self.accounts if is_asked),
+            ),
         )
 
     def __str__(self) -> str:

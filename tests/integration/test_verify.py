@@ -21,9 +21,8 @@ from harvest_source.concurrency import has_threads
 from harvest_source.errors import ConfigError, DestinationError, RemoteError
 from harvest_source.load.settings import Hooks
 from harvest_source.operations import compare_tables, verify
-from harvest_source.operations.audit_tables import UNASKED
 from harvest_source.operations.compare_values import NAMED
-from harvest_source.operations.comparisons import AT_ONCE, Comparison
+from harvest_source.operations.comparisons import AT_ONCE, UNASKED, Comparison
 from harvest_source.operations.mending import mend
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.warehouse_status import read_warehouse_status
@@ -867,6 +866,9 @@ def test_what_the_guard_stops_is_removed_by_the_command_that_it_names(open_lab: 
     refused = lab.verify(fix=True)
     assert refused.exit_code == 5
     (failure,) = refused.run_log.failures
-    assert "harvest-source verify --fix --max-deletes 100%" in str(failure.error)
+    said = (
+        f"harvest-source verify --fix --database {lab.database} --account {lab.server.account_id} "
+    )
+    assert f"{said}--max-deletes 100%" in str(failure.error)
     assert lab.verify(fix=True, max_deletes="100%").exit_code == 0
     assert_equal(lab, "time_entries")

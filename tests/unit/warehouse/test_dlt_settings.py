@@ -81,7 +81,8 @@ def test_a_forbidden_setting_is_found_and_refused(
         assert f"setting {name} is '{value}'" in message
         assert f"{variable} in the environment" in message
         assert setting.why in message
-        assert setting.instead in message
+        reread = "harvest-source sync --full-refresh --pipeline nightly"
+        assert setting.instead.format(reread=reread) in message
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,15 @@ def test_a_file_that_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None
             Target("filesystem", table_format="delta"),
             "sync --destination filesystem --table-format delta",
         ),
+        (
+            Target(database=Path("toy.duckdb"), pipeline=SANDBOX_PIPELINE, accounts=(7,)),
+            "sync --sandbox --database toy.duckdb",
+        ),
+        (
+            Target("filesystem", table_format="delta", profile="work", accounts=(7, 8)),
+            "sync --destination filesystem --table-format delta --profile work --account 7 "
+            "--account 8",
+        ),
     ],
 )
 def test_a_command_names_what_is_not_the_default(target: Target, command: str) -> None:
