@@ -40,9 +40,10 @@ from harvest_source.exit_codes import ExitCode
 E = TypeVar("E", bound=BaseException)
 
 _PATH: Final = re.compile(
-    r"""(?<![\w.])(?:/[^\s/'"(),;]+){2,}|\b[A-Za-z]:(?:\\[^\s\\'"(),;]+){2,}"""
+    r"""(?<![\w.])(?<!:/)(?!/(?:api/)?v2/)(?:/[^\s/'"(),;]+){2,}"""
+    r"""|\b[A-Za-z]:(?:\\[^\s\\'"(),;]+){2,}"""
 )
-"""An absolute path, or a part of an address, which is told apart by its first folder."""
+"""An absolute path, but no part of an address and no request to Harvest, such as /v2/users/me."""
 
 
 class HarvestError(Exception):
@@ -290,8 +291,4 @@ def _iter_own_folders() -> Iterator[Path]:
 
 
 def _shorten(found: re.Match[str]) -> str:
-    path = found[0]
-    if "\\" in path:
-        return path.rpartition("\\")[2]
-    is_here = Path("/", path.split("/")[1]).is_dir()
-    return path.rpartition("/")[2] if is_here else path
+    return re.split(r"[/\\]", found[0])[-1]
