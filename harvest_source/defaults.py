@@ -16,6 +16,8 @@ TOKEN_PATH: Final = "/api/v2/oauth2/token"  # noqa: S105 - a path
 
 PROFILE: Final = "default"
 """Name of the sign-in that is used when no profile is named."""
+SECTION: Final = "sources.harvest"
+"""The section of the settings, unless a dlt source is cloned with another name."""
 
 TableFormat: TypeAlias = Literal["delta", "iceberg"]
 """Table format for dlt's ``filesystem`` destination."""

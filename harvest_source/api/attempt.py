@@ -237,7 +237,7 @@ class Attempt:
             return AuthError(
                 f"Harvest refused the sign-in for {self.spec.label} ({what}). Either the token is "
                 "wrong, expired or revoked, or the account id is missing or not one of the "
-                "token's: Harvest answers both alike. Check account_id under [sources.harvest], "
+                "token's: Harvest answers both alike. Check account_id, "
                 "or make a new token at https://id.getharvest.com/developers."
             )
         said = pick_message(body, secrets=(self.token, *self.spec.secrets))

@@ -12,6 +12,7 @@ from harvest_source.api.attempt import OkResponse
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.pages import parse_object
 from harvest_source.api.requester import Requester
+from harvest_source.defaults import SECTION
 from harvest_source.errors import AuthError, ConfigError, ResponseError, printable
 
 _PATH = "/api/v2/accounts"
@@ -53,9 +54,12 @@ def harvest_accounts(accounts: Iterable[Account]) -> list[Account]:
     return [account for account in accounts if account.product == "harvest"]
 
 
-def choose_account(accounts: Sequence[Account]) -> Account:
+def choose_account(accounts: Sequence[Account], section: str = SECTION) -> Account:
     """
     The only Harvest account.
+
+    Args:
+        section: Where account_id is to be set, for the message.
 
     Raises:
         ConfigError: There are several; the message lists them all.
@@ -68,7 +72,7 @@ def choose_account(accounts: Sequence[Account]) -> Account:
         names = ", ".join(f"{account.id} {account.name}".strip() for account in found)
         msg = (
             f"This token reaches {len(found)} Harvest accounts and none was chosen: {names}. "
-            "Set account_id under [sources.harvest] in .dlt/config.toml, or pass --account."
+            f"Set account_id under [{section}] in .dlt/config.toml, or pass --account."
         )
         raise ConfigError(msg)
     others = f", only {len(accounts)} of other products" if accounts else ""

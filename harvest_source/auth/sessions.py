@@ -27,7 +27,7 @@ from harvest_source.auth.accounts import choose_account, fetch_accounts
 from harvest_source.auth.company import Company
 from harvest_source.auth.managed import Managed
 from harvest_source.concurrency import in_parallel
-from harvest_source.defaults import API_URL, ID_URL, PROFILE
+from harvest_source.defaults import API_URL, ID_URL, PROFILE, SECTION
 from harvest_source.errors import (
     ApiError,
     AuthError,
@@ -56,6 +56,7 @@ class Connection:
         rate_limit: Requests per 15 s; None: what Harvest allows.
         token_source: Where the token came from, for error messages. Never the token itself.
         profile: Profile of the sign-in.
+        section: Where its settings are, for messages.
         build_limiter: Makes the limiter of each account.
     """
 
@@ -67,6 +68,7 @@ class Connection:
     id_url: str = ID_URL
     token_source: str = ""
     profile: str = PROFILE
+    section: str = SECTION
     build_limiter: LimiterMaker = build_general_limiter
 
 
@@ -274,7 +276,7 @@ class Sessions:
     def _find_account(self) -> int:
         connection = self._connection
         accounts = fetch_accounts(connection.id_url, connection.auth, connection.http)
-        return choose_account(accounts).id
+        return choose_account(accounts, connection.section).id
 
     def _try_open(
         self, account_id: int, cancelled: Callable[[], bool], with_company: bool

@@ -19,6 +19,7 @@ from harvest_source.defaults import (
     DESTINATION_WAIT_S,
     LEAST_OVERLAP_S,
     OVERLAP_S,
+    SECTION,
     SWEEP_EVERY,
     TABLE_FORMATS,
     TableFormat,
@@ -39,12 +40,13 @@ _MOST_DAYS: Final = 36_500
 
 _DAY: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 
-_SET_ACCOUNT: Final = "Set account_id under [sources.harvest] in .dlt/config.toml"
 
-
-def parse_account_ids(value: object) -> tuple[int, ...]:
+def parse_account_ids(value: object, section: str = SECTION) -> tuple[int, ...]:
     """
     Account ids, as :func:`parse_list` reads lists: ``1``, ``"1,2"``, ``[1, "2"]``.
+
+    Args:
+        section: Where account_id is set, for the message.
 
     Returns:
         Each id once, in the order given; empty for None.
@@ -53,11 +55,11 @@ def parse_account_ids(value: object) -> tuple[int, ...]:
         ConfigError: Anything else. The message does not repeat a value that is not a number, which
             may be a misplaced token.
     """
-    items = parse_list(value)
+    items, remedy = parse_list(value), f"Set account_id under [{section}] in .dlt/config.toml"
     if not items and value is not None:
-        msg = f"account_id is empty. {_SET_ACCOUNT}, or leave it out."
+        msg = f"account_id is empty. {remedy}, or leave it out."
         raise ConfigError(msg)
-    return tuple(dict.fromkeys(_parse_account_id(item) for item in items))
+    return tuple(dict.fromkeys(_parse_account_id(item, remedy) for item in items))
 
 
 def parse_accounts(value: object) -> tuple[int, ...]:
@@ -71,7 +73,7 @@ def parse_accounts(value: object) -> tuple[int, ...]:
     return parse_account_ids(items) if items else ()
 
 
-def _parse_account_id(item: object) -> int:
+def _parse_account_id(item: object, remedy: str) -> int:
     if isinstance(item, str) and ".pt." in item:
         msg = (
             "account_id holds an access token. Move it to credentials.access_token in "
@@ -80,11 +82,11 @@ def _parse_account_id(item: object) -> int:
         raise ConfigError(msg)
     digits = str(item).strip() if isinstance(item, str | int) else ""
     if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-        msg = f"account_id is not a number, or a list of numbers. {_SET_ACCOUNT}: digits only."
+        msg = f"account_id is not a number, or a list of numbers. {remedy}: digits only."
         raise ConfigError(msg)
     number = int(digits)
     if not 0 < number <= _LARGEST_ID:
-        msg = f"account_id is out of range: {number}. {_SET_ACCOUNT} to the number Harvest shows."
+        msg = f"account_id is out of range: {number}. {remedy} to the number Harvest shows."
         raise ConfigError(msg)
     return number
 

@@ -31,6 +31,7 @@ from harvest_source.config.parse import (
     parse_shrink_file,
     parse_table_format,
 )
+from harvest_source.config.resolve import name_section
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.defaults import TableFormat
 from harvest_source.errors import ConfigError
@@ -86,8 +87,9 @@ def parse_settings(config: HarvestConfiguration) -> ParsedSettings:
 
     for name in ("api_url", "id_url"):
         parse(name, partial(check_url, name=name))
+    section = name_section(config.auth_profile)
     return ParsedSettings(
-        account_ids=parse("account_id", parse_account_ids),
+        account_ids=parse("account_id", partial(parse_account_ids, section=section)),
         audit_requests=parse("audit_requests", parse_audit_requests),
         destination_wait_s=parse("destination_wait", parse_destination_wait),
         exclude=parse("exclude", parse_exclude),

@@ -140,8 +140,12 @@ def find_value(name: str, profile: str, *sections: str) -> tuple[Any, str]:
 
 
 def name_section(profile: str) -> str:
-    """The name of a profile's section: ``sources.harvest.profiles.work``."""
-    return ".".join(SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile))
+    """
+    The name of a profile's section: ``sources.harvest.profiles.work``.
+
+    That of the default profile is the section of the source that dlt is evaluating.
+    """
+    return ".".join(find_source_section() if profile == PROFILE else (*SECTIONS, PROFILES, profile))
 
 
 def _explain(error: ConfigurationException, sections: tuple[str, ...]) -> str:

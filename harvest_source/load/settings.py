@@ -24,7 +24,7 @@ from harvest_source.config.parse import (
 )
 from harvest_source.config.parsed import ParsedSettings, parse_settings
 from harvest_source.config.paths import parse_file
-from harvest_source.config.resolve import SECTIONS, read_configuration
+from harvest_source.config.resolve import SECTIONS, name_section, read_configuration
 from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import SignIn, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
@@ -286,6 +286,7 @@ def connect(config: HarvestConfiguration, http: HttpContext, sign_in: SignIn) ->
         id_url=config.id_url,
         token_source=sign_in.source,
         profile=sign_in.profile,
+        section=name_section(config.auth_profile),
     )
 
 

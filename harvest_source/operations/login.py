@@ -25,7 +25,7 @@ from harvest_source.auth.saved_login import ANY, SavedLogin
 from harvest_source.auth.sessions import Connection, Owner, Sessions
 from harvest_source.auth.token_endpoint import App, TokenEndpoint
 from harvest_source.config.parse import parse_account_ids
-from harvest_source.config.resolve import read_configuration
+from harvest_source.config.resolve import name_section, read_configuration
 from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import build_vault, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
@@ -203,7 +203,8 @@ def settle_login(
     chosen = pick_account(accounts, account or config.account_id, ask)
     if chosen is None:
         context.warn(
-            "No account was chosen. Set account_id under [sources.harvest], or sign in with "
+            f"No account was chosen. Set account_id under [{name_section(context.profile)}], or "
+            "sign in with "
             f"{build_auth_command('login', context.profile)} --account ID"
         )
         _save(vault, context.profile, ANY, login)

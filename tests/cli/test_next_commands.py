@@ -12,7 +12,7 @@ import pytest
 from harvest_source.api.rate_limit import build_unlimited_limiter
 from harvest_source.cli import main as cli
 from harvest_source.operations import compare_tables
-from tests.support.command import ACCOUNT, TOKEN, Result, Start
+from tests.support.command import ACCOUNT, TOKEN, Result, Run, Start
 
 PROFILE = "SOURCES__HARVEST__PROFILES__WORK__"
 
@@ -106,3 +106,20 @@ def test_a_difference_that_is_undecided_names_a_command_for_its_warehouse(
     assert books.take(detail, "sync", "--all-children").code == 0
     again = books("verify", "--json").json["findings"]
     assert not [each for each in again if each["detail"].startswith("not read yet")]
+
+
+def test_a_profile_is_told_to_set_its_account_where_it_is_read(
+    bare: Run, folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account of the general section belongs to the default profile."""
+    server = start(accounts=(1, 2), entries=5)
+    assert folder.is_dir()
+    monkeypatch.setenv(f"{PROFILE}CREDENTIALS__ACCESS_TOKEN", server.token)
+    said = bare("sync", "--table", "clients", "--profile", "work")
+    assert (said.code, "none was chosen: 1 Sandbox" in said.err) == (2, True)
+    assert "account_id under [sources.harvest.profiles.work] in" in " ".join(said.err.split())
+    monkeypatch.setenv(f"{PROFILE}ACCOUNT_ID", "two")
+    said = bare("sync", "--table", "clients", "--profile", "work")
+    assert "account_id under [sources.harvest.profiles.work] in" in " ".join(said.err.split())
+    monkeypatch.setenv(f"{PROFILE}ACCOUNT_ID", "2")
+    assert bare("sync", "--table", "clients", "--profile", "work").code == 0

@@ -192,6 +192,10 @@ def test_a_cloned_source_reads_its_own_section(
         second()
     assert "[sources.second_company.credentials]" in str(no.value)
     assert "or into the environment as SOURCES__HARVEST" not in str(no.value)
+    monkeypatch.setenv("SOURCES__SECOND_COMPANY__CREDENTIALS__ACCESS_TOKEN", "1.pt.second")
+    monkeypatch.setenv("SOURCES__SECOND_COMPANY__ACCOUNT_ID", "acme")
+    with pytest.raises(ConfigError, match=r"Set account_id under \[sources\.second_company\] in"):
+        second()
 
 
 def test_a_misspelt_argument_is_an_error(configure: Configure) -> None:
