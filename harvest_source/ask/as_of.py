@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
-from harvest_source.ask.models import is_mart, read_last_sync
+from harvest_source.ask.models import is_mart, read_syncs
 from harvest_source.ask.plain_values import to_plain
 from harvest_source.ask.statement_guard import Relation
+from harvest_source.clock import SystemClock
+from harvest_source.extract.schedule import is_implausible
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_as_of
@@ -17,12 +20,15 @@ _RUNS: Final = 200
 """How many of the latest runs are searched."""
 
 
-def read_as_of(connection: Any, dataset: str, tables: Iterable[Relation]) -> str | None:
+def read_as_of(
+    connection: Any, dataset: str, tables: Iterable[Relation], *, now: datetime | None = None
+) -> str | None:
     """
     Read since when *tables*, in every account, may lack Harvest's changes; None: not known.
 
     A table that belongs to no endpoint, such as a model, is as old as the oldest table that runs
-    read. For models, only runs from before they were built count.
+    read. For models, only runs from before they were built count. Runs that began in the future
+    count only if there are no others: a clock was wrong.
     """
     import duckdb
 
@@ -36,10 +42,10 @@ def read_as_of(connection: Any, dataset: str, tables: Iterable[Relation]) -> str
         return None  # Plain dlt filled the warehouse, or a column was dropped by hand.
     runs = [RunRecord.parse(dict(zip(RUN_COLUMNS, row, strict=True))) for row in found]
     if any(is_mart(each, dataset) for each in relations):
-        until = read_last_sync(connection, dataset)
-        if until is None:
-            return None
-        runs = [each for each in runs if each.started_at <= until]
+        built_after = read_syncs(connection, dataset)
+        runs = [each for each in runs if each.started_at in built_after]
+    now = now or SystemClock().now()
+    runs = [each for each in runs if not is_implausible(each.started_at, now)] or runs
     wanted = {_find_endpoint(each.name) for each in relations}
     as_of = find_as_of(runs, () if "" in wanted else wanted)
     return None if as_of is None else str(to_plain(as_of))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from harvest_source.ask.statement_guard import Relation
 from harvest_source.schema.columns import LOAD_ID
 from harvest_source.schema.own_tables import SYNC_RUNS
+from harvest_source.schema.run_record import parse_time
 from harvest_source.sql.maintenance import quote
 
 MART: Final = "harvest__"
@@ -28,29 +29,27 @@ def is_mart(relation: Relation, dataset: str) -> bool:
     return relation.schema == find_schema(dataset) and relation.name.startswith(MART)
 
 
-def read_last_sync(connection: Any, dataset: str) -> datetime | None:
-    """Read the start of the last sync that the models include; None: not known."""
+def read_syncs(connection: Any, dataset: str) -> frozenset[datetime]:
+    """When each sync that the models include began; empty: not known."""
     import duckdb
 
     try:
-        (found,) = connection.execute(
-            f"SELECT MAX(started_at) FROM {quote(find_schema(dataset), SYNCS)}"  # noqa: S608
-        ).fetchone()
+        found = connection.execute(
+            f"SELECT started_at FROM {quote(find_schema(dataset), SYNCS)}"  # noqa: S608
+        ).fetchall()
     except duckdb.CatalogException:
-        return None
-    if found is None:
-        return None
-    at: datetime = found.replace(tzinfo=UTC) if found.tzinfo is None else found
-    return at
+        return frozenset()
+    return frozenset(parse_time(at) for (at,) in found if at is not None)
 
 
 def have_all_entries(connection: Any, dataset: str, relations: Iterable[Relation]) -> bool:
     """
     Whether the mart of time entries can replace the table in answers.
 
-    It must have been built after the last sync and have as many rows as the table: models may be
-    built for only some accounts. No row may be of a load after that sync: ``verify --fix``, plain
-    dlt and a sync that was killed load rows without a row in ``sync_runs``.
+    It must have been built after each sync and have as many rows as the table: models may be built
+    for only some accounts. No row may be of a load after the last sync: ``verify --fix``, plain dlt
+    and a sync that was killed load rows without a row in ``sync_runs``. Of a sync while the clock
+    was ahead, it is not known when that was.
     """
     import duckdb
 
@@ -66,12 +65,13 @@ def have_all_entries(connection: Any, dataset: str, relations: Iterable[Relation
     marts, tables = quote(schema), quote(dataset)
     try:
         (found,) = connection.execute(
-            f"SELECT (SELECT MAX(started_at) FROM {marts}.{SYNCS}) = "  # noqa: S608
-            f"(SELECT MAX(started_at) FROM {tables}.{SYNC_RUNS}) AND "
+            f"SELECT NOT EXISTS (SELECT started_at FROM {tables}.{SYNC_RUNS} EXCEPT "  # noqa: S608
+            f"SELECT started_at FROM {marts}.{SYNCS}) AND "
             f"(SELECT COUNT(*) FROM {marts}.{ENTRIES}) = "
             f"(SELECT COUNT(*) FROM {tables}.time_entries) AND "
             f"(SELECT MAX(CAST({LOAD_ID} AS DOUBLE)) FROM {tables}.time_entries) <= "
-            f"(SELECT MAX(CAST({LOAD_ID} AS DOUBLE)) FROM {tables}.{SYNC_RUNS})"
+            f"(SELECT MAX(CAST({LOAD_ID} AS DOUBLE)) FROM {tables}.{SYNC_RUNS} "
+            f"WHERE CAST({LOAD_ID} AS DOUBLE) <= epoch(now()))"
         ).fetchone()
     except (duckdb.BinderException, duckdb.ConversionException):
         return False  # A column was dropped by hand, or an id is not one of dlt's.

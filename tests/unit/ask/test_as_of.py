@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 import duckdb
@@ -67,6 +68,27 @@ def test_models_are_as_old_as_the_syncs_before_they_were_built(
     assert read_as_of(connection, "harvest", marts) == "2026-11-30T12:00:00Z"
     tables = [Relation("harvest", "users")]
     assert read_as_of(connection, "harvest", tables) == "2026-11-30T13:00:00Z"
+
+
+def test_runs_that_began_in_the_future_make_no_answer_newer(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """The clock was ahead then. If there are no others, their times are all that is known."""
+    users, marts = Relation("harvest", "users"), Relation("harvest_models", "harvest__budgets")
+    connection.execute(
+        "INSERT INTO harvest.sync_runs BY NAME SELECT * REPLACE (TIMESTAMPTZ "
+        "'2126-11-30 10:00:00+00' AS started_at) FROM harvest.sync_runs WHERE requests = 5 LIMIT 1"
+    )
+    connection.execute(
+        "CREATE SCHEMA harvest_models; CREATE TABLE harvest_models.harvest__sync_health AS "
+        "SELECT started_at FROM harvest.sync_runs WHERE started_at <> '2026-11-30 13:00:00+00'"
+    )
+    connection.execute("UPDATE harvest.sync_runs SET errors = '[]', tables = ?", [WHOLE])
+    now = datetime(2026, 12, 3, tzinfo=UTC)
+    assert read_as_of(connection, "harvest", [users], now=now) == "2026-11-30T13:00:00Z"
+    assert read_as_of(connection, "harvest", [marts], now=now) == "2026-11-30T12:00:00Z"
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    assert read_as_of(connection, "harvest", [users], now=now) == "2126-11-30T10:00:00Z"
 
 
 def test_a_warehouse_without_runs_answers_with_an_unknown_age(

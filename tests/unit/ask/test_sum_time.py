@@ -117,6 +117,28 @@ def test_a_model_that_may_be_older_is_not_read(
     assert ask(connection, "person").tables == TABLE
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO harvest.sync_runs SELECT now(), now(), 'ok', 1, '{}', '[]', '1769940000.7'",
+        "UPDATE harvest.time_entries SET _dlt_load_id = '1769940001.25' WHERE id = 3",
+    ],
+)
+def test_a_sync_while_the_clock_was_ahead_hides_no_later_one(
+    connection: duckdb.DuckDBPyConnection, change: str
+) -> None:
+    """It remains the sync with the latest time, and its load the one with the highest id."""
+    build_models(connection)
+    connection.execute(
+        "INSERT INTO harvest.sync_runs SELECT TIMESTAMPTZ '2226-02-01 10:00:00+00', "
+        "TIMESTAMPTZ '2226-02-01 10:01:00+00', 'ok', 5, '{}', '[]', '8081244000.5'; "
+        "INSERT INTO harvest_models.harvest__sync_health VALUES ('2226-02-01 10:00:00')"
+    )
+    assert ask(connection, "person").tables == MODEL
+    connection.execute(change)
+    assert ask(connection, "person").tables == TABLE
+
+
 def test_filters_may_use_names_of_the_table_or_the_model(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
