@@ -29,6 +29,12 @@
 {%- endmacro %}
 
 
+{% macro earliest_day() -%}
+  {#- Earlier days, such as 0201-05-06, are typing mistakes: Harvest is from 2006. -#}
+  cast('2000-01-01' as date)
+{%- endmacro %}
+
+
 {% macro month_of(day) -%}
   cast(date_trunc('month', {{ day }}) as date)
 {%- endmacro %}

@@ -46,8 +46,8 @@ people as (
       account_id,
       user_id,
       max(person_name) as person_name,
-      -- Entries are dated 0201 by mistake, and nothing was missing since then. Harvest is from 2006.
-      min(case when day >= cast('2000-01-01' as date) then day end) as first_day,
+      -- Entries are dated 0201 by mistake, and nothing was missing since then.
+      min(case when day >= {{ harvest_source.earliest_day() }} then day end) as first_day,
       max(day) as last_day
     from logged
     group by account_id, user_id

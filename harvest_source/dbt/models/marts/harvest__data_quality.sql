@@ -32,7 +32,8 @@ findings as (
     account_id, 'missing_project_dates', 'projects', project_id, null, null, project_id,
     project_name
   from {{ ref('harvest__projects') }}
-  where is_fixed_fee and (starts_on is null or ends_on is null)
+  where is_fixed_fee
+    and (starts_on is null or ends_on is null or starts_on < {{ harvest_source.earliest_day() }})
 
   union all
 

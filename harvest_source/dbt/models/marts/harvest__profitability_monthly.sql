@@ -84,15 +84,17 @@ fees as (
     {%- else -%}
     projects.fee,
     {%- endif %}
-    projects.ends_on - projects.starts_on + 1 as days
+    projects.ends_on - projects.starts_on + 1 as days,
+    least(projects.ends_on, settings.as_of) as last_day
   from {{ ref('harvest__projects') }} as projects
+  cross join {{ ref('int_harvest__as_of') }} as settings
   {% if var('harvest_invoices') -%}
   left join invoiced
     on invoiced.account_id = projects.account_id and invoiced.project_id = projects.project_id
   {%- endif %}
   where projects.is_fixed_fee
     and projects.fee is not null
-    and projects.starts_on <= projects.ends_on
+    and projects.starts_on between {{ harvest_source.earliest_day() }} and projects.ends_on
 ),
 
 fee_days as (
@@ -104,7 +106,7 @@ fee_days as (
     ends_on,
     fee,
     days,
-    {{ harvest_source.each_day('starts_on', 'ends_on') }} as moment
+    {{ harvest_source.each_day('starts_on', 'last_day') }} as moment
   from fees
 ),
 
@@ -146,7 +148,6 @@ spread as (
     {{ harvest_source.money('round(fee * days_until / days, 2)') }}
       - {{ harvest_source.money('round(fee * days_before / days, 2)') }} as fee_revenue
   from fee_ends
-  where month <= (select as_of from {{ ref('int_harvest__as_of') }})
 ),
 
 parts as (
@@ -203,6 +204,7 @@ valued as (
     case
       when not coalesce(projects.is_fixed_fee, false) then sums.time_revenue + sums.billable_expenses
       when projects.fee is null or projects.starts_on is null or projects.ends_on is null then null
+      when projects.starts_on < {{ harvest_source.earliest_day() }} then null
       else sums.fee_revenue
     end as revenue
   from sums
