@@ -12,6 +12,7 @@ from datetime import datetime
 from harvest_source.pages.filters import Filters, RecordKey
 from harvest_source.pages.marts import Marts, Row
 from harvest_source.schema.own_tables import SYNC_RUNS, VERIFY_RUNS
+from harvest_source.schema.run_record import parse_time
 from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_last
 
 
@@ -250,11 +251,10 @@ def read_syncs(marts: Marts, *, limit: int = 8) -> list[Row]:
     return marts.rows(text, (), columns)
 
 
-def read_models_sync(marts: Marts) -> datetime | None:
-    """Read the start of the last sync that the models include; None: not known."""
-    text = f"SELECT MAX(started_at) FROM {marts.mart('sync_health')}"
-    ((found,),) = marts.fetch(text, ())
-    return found if isinstance(found, datetime) else None
+def read_models_syncs(marts: Marts) -> frozenset[datetime]:
+    """When each sync that the models include began, in UTC; empty: not known."""
+    text = f"SELECT started_at FROM {marts.mart('sync_health')}"
+    return frozenset(parse_time(at) for (at,) in marts.fetch(text, ()) if at is not None)
 
 
 def read_verified(marts: Marts) -> VerifyRecord | None:

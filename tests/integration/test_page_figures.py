@@ -142,5 +142,5 @@ def read_all(marts: Marts) -> dict[str, Any]:
     found["weeks of the mix"] = figures.read_mix(marts, EVERYTHING, by_week=True)
     found["mix"] = figures.read_mix(marts, EVERYTHING, by_week=False)
     found["choices"] = read_choices(marts)
-    found["models"] = figures.read_models_sync(marts)
+    found["models"] = sorted(figures.read_models_syncs(marts))
     return found
