@@ -341,7 +341,9 @@ def test_the_guard_refuses_only_the_table_that_loses_too_much(open_lab: OpenLab)
     assert len(lab.ids("time_entries")) == 300
     (failure,) = report.run_log.failures
     assert "90 of 300 time_entries (30%, limit 20%)" in str(failure.error)
-    assert "sync --deletes --max-deletes 100%" in str(failure.error)
+    said = str(failure.error)
+    assert f"sync --deletes --database {lab.database} --account" in said
+    assert said.endswith("--max-deletes 100%")
     lab.rest()
     assert (
         lab.sync("time_entries", deletes=True, max_deletes="100%").tables["time_entries"].deleted
