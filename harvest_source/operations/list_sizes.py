@@ -17,11 +17,11 @@ from typing import Any, Final, TypeAlias
 from harvest_source.extract.last_read import LastRead
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.stored import load_object
+from harvest_source.operations.lost_elements import delete_lost_elements_below
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.sql.values import as_day
-from harvest_source.warehouse.removal import delete_lost_elements
 from harvest_source.warehouse.warehouse import Warehouse
 
 _SEEN: Final = "seen"
@@ -87,17 +87,12 @@ def check_lists(
         DestinationError: The destination refused.
     """
     checked = [list_sizes.check(each) for each in feeds]
-    lost = [
-        (table, after.account_id)
+    changed = [
+        (after.endpoint.name, after.account_id)
         for before, after in zip(feeds, checked, strict=True)
         if after.state != before.state
-        for table in after.endpoint.child_tables
-        if warehouse.has_table(table)
     ]
-    if lost:
-        with warehouse.sql() as sql, sql.transaction():
-            for table, account_id in lost:
-                delete_lost_elements(sql, table, account_id)
+    delete_lost_elements_below(warehouse, changed)
     return checked
 
 

@@ -25,13 +25,13 @@ from harvest_source.operations.audit import run_audit
 from harvest_source.operations.exclusion_marks import note_excluded_columns
 from harvest_source.operations.list_sizes import ListSizes, count_list_sizes
 from harvest_source.operations.loading import load_tables
+from harvest_source.operations.lost_elements import delete_lost_elements_below
 from harvest_source.operations.row_removal import RowRemoval, finish_pending_removals
 from harvest_source.operations.run_end import finish, write_log, write_run
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.unseen import without_moved_rows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.conditions import Within
 from harvest_source.warehouse.comments import write_comments
@@ -40,7 +40,6 @@ from harvest_source.warehouse.keys import add_keys
 from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_repair import fill_own_tables
-from harvest_source.warehouse.removal import delete_lost_elements
 from harvest_source.warehouse.repair import fill_parent_keys
 
 _LOOKED_BACK: Final = timedelta(days=35)
@@ -199,21 +198,8 @@ class SyncSteps:
                     rows = Removal(endpoint, account_id, Reason.UNSEEN, now, unseen=unseen)
                     self._add_unseen(removal, rows, limit)
         removal.execute()
-        self._delete_lost_elements(brought)
-
-    def _delete_lost_elements(self, brought: Iterable[Place]) -> None:
-        """Delete array elements that have no row: a log of another file can leave some."""
-        warehouse = self.workspace.warehouse
-        lost = [
-            (array, account_id)
-            for name, account_id in sorted(brought)
-            for array in BY_NAME[name].child_tables
-            if warehouse.has_table(array)
-        ]
-        if lost:
-            with warehouse.sql() as sql, sql.transaction():
-                for array, account_id in lost:
-                    delete_lost_elements(sql, array, account_id)
+        # The log of another file, written into a restored one, can leave some.
+        delete_lost_elements_below(self.workspace.warehouse, sorted(brought))
 
     def _add_unseen(self, removal: RowRemoval, rows: Removal, limit: Decimal) -> None:
         """Note *rows* for removal, except those that Harvest has on days that were not read."""
