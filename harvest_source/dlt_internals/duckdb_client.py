@@ -14,6 +14,7 @@ from dlt.common.schema.utils import get_root_table, has_table_seen_data
 
 from harvest_source.dlt_internals.direct_copy import build_copy_job
 from harvest_source.dlt_internals.names import normalize_name
+from harvest_source.dlt_internals.own_destination import OwnDestination
 from harvest_source.dlt_internals.private_files import committing, create_duckdb_file
 from harvest_source.sql.maintenance import READS
 
@@ -22,7 +23,6 @@ _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
 _ARROW_ROWS: Final = 1_000_000
 """Rows per batch when a whole result is read at once."""
 
-_DUCKDB: Final = "dlt.destinations.duckdb"
 
 _JOBS: Final = 2
 """
@@ -55,7 +55,7 @@ def is_ambiguous(catalog: str, dataset: str) -> bool:
     return not names.isdisjoint({catalog.lower(), "system", "temp"})
 
 
-class NamingDuckDB(dlt.destinations.duckdb):
+class NamingDuckDB(OwnDestination, dlt.destinations.duckdb):
     """
     dlt's DuckDB destination, which can also load a file whose catalog is named like the dataset.
 
@@ -69,6 +69,7 @@ class NamingDuckDB(dlt.destinations.duckdb):
     When dlt's client classes move: refuse such files, with the advice to rename them.
     """
 
+    dlts_type = "dlt.destinations.duckdb"
     _explicit: Any = None
 
     def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
@@ -88,11 +89,6 @@ class NamingDuckDB(dlt.destinations.duckdb):
     def client_class(self) -> Any:
         """The client's class, imported when dlt asks for it: the import takes 0.1 s."""
         return _build_duckdb_client()
-
-    @property
-    def destination_type(self) -> str:
-        """dlt's own, so that ``dlt.attach`` and dlt's command line need not know this class."""
-        return _DUCKDB
 
 
 def build_duckdb(path: str, *, read_only: bool = False) -> NamingDuckDB:

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import dlt
 
+from harvest_source.dlt_internals.own_destination import OwnDestination
 from harvest_source.sql.maintenance import MYSQL_LOCK_LIMIT, POSTGRES_LOCK_LIMIT
 
-_POSTGRES: Final = "dlt.destinations.postgres"
 _MYSQL: Final = ("mysql", "mariadb")
 
 
-class PatientPostgres(dlt.destinations.postgres):
+class PatientPostgres(OwnDestination, dlt.destinations.postgres):
     """
     dlt's PostgreSQL destination with our own client.
 
@@ -22,15 +22,12 @@ class PatientPostgres(dlt.destinations.postgres):
     classes move: dlt's own destination, and the user's role has to set ``lock_timeout``.
     """
 
+    dlts_type = "dlt.destinations.postgres"
+
     @property
     def client_class(self) -> Any:
         """The client's class, imported when dlt asks for it."""
         return _build_client()
-
-    @property
-    def destination_type(self) -> str:
-        """dlt's own, so that ``dlt.attach`` and dlt's command line need not know this class."""
-        return _POSTGRES
 
 
 @cache

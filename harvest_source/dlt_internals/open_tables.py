@@ -18,16 +18,18 @@ import dlt
 from dlt.common.schema.typing import C_DLT_ID
 
 from harvest_source.defaults import TABLE_FORMATS
+from harvest_source.dlt_internals.own_destination import OwnDestination
 
 if TYPE_CHECKING:
     from harvest_source.dlt_internals.open_table import OpenTable
 
-_FILESYSTEM: Final = "dlt.destinations.filesystem"
 _STRATEGIES: Final[Any] = ("delete-insert",)
 
 
-class OpenTables(dlt.destinations.filesystem):
+class OpenTables(OwnDestination, dlt.destinations.filesystem):
     """dlt's filesystem destination with our own client."""
+
+    dlts_type = "dlt.destinations.filesystem"
 
     @property
     def client_class(self) -> Any:
@@ -35,11 +37,6 @@ class OpenTables(dlt.destinations.filesystem):
         from harvest_source.dlt_internals.open_tables_client import OpenTablesClient
 
         return OpenTablesClient
-
-    @property
-    def destination_type(self) -> str:
-        """dlt's own, so that ``dlt.attach`` and dlt's command line need not know this class."""
-        return _FILESYSTEM
 
     def _raw_capabilities(self) -> Any:
         capabilities = super()._raw_capabilities()

@@ -12,13 +12,13 @@ from typing import Any, Final
 import dlt
 
 from harvest_source.dlt_internals.lock_waits import limit_lock_wait
+from harvest_source.dlt_internals.own_destination import OwnDestination
 from harvest_source.file_permissions import create_private_file
 
-_SQLALCHEMY: Final = "dlt.destinations.sqlalchemy"
 _SQLITE: Final = "sqlite"
 
 
-class PrivateSqlite(dlt.destinations.sqlalchemy):
+class PrivateSqlite(OwnDestination, dlt.destinations.sqlalchemy):
     """
     dlt's SQLAlchemy destination with our own client.
 
@@ -26,6 +26,8 @@ class PrivateSqlite(dlt.destinations.sqlalchemy):
     dlt keeps each dataset in a file of its own, and its staging dataset in a new one for each load.
     When dlt's client classes move: dlt's own destination, and the umask decides.
     """
+
+    dlts_type = "dlt.destinations.sqlalchemy"
 
     @property
     def client_class(self) -> Any:
@@ -45,11 +47,6 @@ class PrivateSqlite(dlt.destinations.sqlalchemy):
         if config.get_backend_name() == _SQLITE:
             adjusted.max_parallel_load_jobs = 1
         return adjusted
-
-    @property
-    def destination_type(self) -> str:
-        """dlt's own, so that ``dlt.attach`` and dlt's command line need not know this class."""
-        return _SQLALCHEMY
 
 
 @cache
