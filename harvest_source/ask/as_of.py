@@ -10,7 +10,7 @@ from harvest_source.ask.models import is_mart, read_syncs
 from harvest_source.ask.plain_values import to_plain
 from harvest_source.ask.statement_guard import Relation
 from harvest_source.clock import SystemClock
-from harvest_source.extract.schedule import is_implausible
+from harvest_source.extract.schedule import leave_out_future
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_as_of
@@ -27,8 +27,8 @@ def read_as_of(
     Read since when *tables*, in every account, may lack Harvest's changes; None: not known.
 
     A table that belongs to no endpoint, such as a model, is as old as the oldest table that runs
-    read. For models, only runs from before they were built count. Runs that began in the future
-    count only if there are no others: a clock was wrong.
+    read. For models, only runs from before they were built count, and runs that began in the future
+    only if there are no others.
     """
     import duckdb
 
@@ -44,10 +44,9 @@ def read_as_of(
     if any(is_mart(each, dataset) for each in relations):
         built_after = read_syncs(connection, dataset)
         runs = [each for each in runs if each.started_at in built_after]
-    now = now or SystemClock().now()
-    runs = [each for each in runs if not is_implausible(each.started_at, now)] or runs
+    counted = leave_out_future(runs, now or SystemClock().now())
     wanted = {_find_endpoint(each.name) for each in relations}
-    as_of = find_as_of(runs, () if "" in wanted else wanted)
+    as_of = find_as_of(counted, () if "" in wanted else wanted)
     return None if as_of is None else str(to_plain(as_of))
 
 

@@ -6,8 +6,11 @@ Stored times come from this machine's clock, which may have been wrong when they
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from harvest_source.schema.run_record import RunRecord
 
 DAILY: Final = timedelta(days=1)
 
@@ -55,6 +58,15 @@ def is_implausible(at: datetime, now: datetime) -> bool:
     Otherwise a clock that was once years ahead would postpone a schedule for years.
     """
     return at > now + _FUTURE
+
+
+def leave_out_future(runs: Sequence[RunRecord], now: datetime) -> Sequence[RunRecord]:
+    """
+    The *runs* that did not begin in the future; all if there are no others.
+
+    A clock was wrong when they began, so it is not known when that was.
+    """
+    return [each for each in runs if not is_implausible(each.started_at, now)] or runs
 
 
 def is_due(at: datetime | None, now: datetime, every: timedelta = DAILY) -> bool:

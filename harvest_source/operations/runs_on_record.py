@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from harvest_source.extract.schedule import is_implausible
+from harvest_source.extract.schedule import leave_out_future
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord
 from harvest_source.sql.conditions import EVERY_ROW, Within
@@ -16,12 +17,11 @@ _LOOKED_BACK: Final = timedelta(days=35)
 """How far back runs are read; older ones only if there are no others."""
 
 
-def read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunRecord]:
+def read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> Sequence[RunRecord]:
     """
     The runs on record, the newest first; none if plain dlt filled the warehouse.
 
-    Runs that began in the future count only if there are no others: a clock was wrong, so it is
-    not known when they began.
+    Runs that began in the future count only if there are no others.
     """
     if not warehouse.has_table(SYNC_RUNS):
         return []
@@ -29,4 +29,4 @@ def read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunRecord]:
     rows = sql.select(SYNC_RUNS, recent, RUN_COLUMNS)
     rows = rows or sql.select(SYNC_RUNS, EVERY_ROW, RUN_COLUMNS)
     runs = sorted(map(RunRecord.parse, rows), key=lambda each: each.started_at, reverse=True)
-    return [each for each in runs if not is_implausible(each.started_at, now)] or runs
+    return leave_out_future(runs, now)
