@@ -256,7 +256,8 @@ class AllValuesComparison:
         place = pc.index_in(rows.column(ID), value_set=ids)
         here = [stored.column(each).take(place) for each in (_SURE, _SILENT)]
         equal = self._equals(rows, here)
-        if (storable := _leave_out_nul(rows)) is not rows:
+        is_equal = all(pc.all(each).as_py() for each in equal)
+        if not is_equal and (storable := _leave_out_nul(rows)) is not rows:
             # A destination that cannot store NUL has the texts without it.
             equal = [*map(pc.or_, equal, self._equals(storable, here))]
         keys = build_keys(rows, self._table.endpoint.window)
