@@ -84,7 +84,11 @@ from harvest_source.dlt_internals.source_settings import (
     find_source_setting,
     is_to_resolve,
 )
-from harvest_source.dlt_internals.staging import drop_staging, find_loaded_staging
+from harvest_source.dlt_internals.staging import (
+    ForeignStaging,
+    drop_staging,
+    find_foreign_staging,
+)
 from harvest_source.dlt_internals.state import (
     FOLDER_ERRORS,
     NO_STATE,
@@ -128,6 +132,7 @@ __all__ = [
     "ConfigurationException",
     "DestinationException",
     "DestinationTransientException",
+    "ForeignStaging",
     "FoundSetting",
     "JobClient",
     "LastStep",
@@ -160,9 +165,9 @@ __all__ = [
     "find_catalog_name",
     "find_destination",
     "find_failed_table",
+    "find_foreign_staging",
     "find_last_pipeline",
     "find_load_id",
-    "find_loaded_staging",
     "find_merge_strategies",
     "find_open_table",
     "find_pipelines_folder",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dlt.common.destination.client import WithStagingDataset
@@ -59,12 +60,28 @@ def drop_staging(client: JobClient) -> None:
             _drop_empty_dataset(client)
 
 
-def find_loaded_staging(client: JobClient) -> str | None:
+@dataclass(frozen=True, slots=True)
+class ForeignStaging:
     """
-    The name of dlt's staging dataset if a pipeline has loaded into it as its own dataset.
+    What dlt's staging dataset holds of others, and a load would empty and drop.
+
+    Attributes:
+        dataset: The staging dataset.
+        table: A table or view that dlt did not create; None if another pipeline has loaded into
+            the whole dataset.
+    """
+
+    dataset: str
+    table: str | None = None
+
+
+def find_foreign_staging(client: JobClient, names: Iterable[str]) -> ForeignStaging | None:
+    """
+    What others have in dlt's staging dataset in place of the tables *names*; None if nothing.
 
     Every load of ours empties tables of the staging dataset, and :func:`drop_staging` drops them.
-    dlt creates its table of loads only in datasets that a pipeline loads into.
+    dlt creates its table of loads only in datasets that a pipeline loads into, and the table
+    ``_dlt_version`` before any other, or in the same transaction.
 
     Without the methods of dlt's clients: our own list of tables, by dlt's names.
     """
@@ -75,8 +92,40 @@ def find_loaded_staging(client: JobClient) -> str | None:
             found = _find_tables(client)
         except DatabaseException:
             return None  # A destination that cannot list its tables.
+        if not found:
+            return None
+        dataset = client.sql_client.dataset_name
         (loads,) = _spell(client, client.schema.loads_table_name)
-        return client.sql_client.dataset_name if loads in found else None
+        if loads in found:
+            return ForeignStaging(dataset)
+        for name in _find_taken(client, found, names):
+            if not _is_made_by_dlt(client, found, name):
+                return ForeignStaging(dataset, name)
+    return None
+
+
+def _find_taken(
+    client: SqlJobClientBase, found: Iterable[str], names: Iterable[str]
+) -> Sequence[str]:
+    """Those *found* that stand in the place of the tables *names*, in alphabetical order."""
+    # SQLite and MariaDB do not distinguish cases either, and dlt does not say so.
+    is_exact = (
+        client.capabilities.has_case_sensitive_identifiers
+        and client.config.destination_type != _SQLALCHEMY
+    )
+    fold = str if is_exact else str.lower
+    normalized = {client.schema.naming.normalize_tables_path(name) for name in names}
+    spelled = {fold(name) for name in _spell(client, *normalized)} if normalized else set()
+    return [name for name in sorted(found) if fold(name) in spelled]
+
+
+def _is_made_by_dlt(client: SqlJobClientBase, found: Mapping[str, bool], name: str) -> bool:
+    """Whether dlt has created the table or view *name*: all our tables have columns of dlt's."""
+    (version,) = _spell(client, client.schema.version_table_name)
+    if version not in found and client.capabilities.supports_ddl_transactions:
+        return False
+    _, columns = next(iter(client.get_storage_tables([name])))
+    return found[name] and any(column.lower().startswith("_dlt") for column in columns)
 
 
 def _find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:

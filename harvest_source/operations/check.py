@@ -254,7 +254,7 @@ def _open_destination(target: Target, misfits: list[str]) -> str:
     if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
         return "does not exist yet; the first sync creates it"
     warehouse = Warehouse(target, wait_s=0)
-    warehouse.check_owner(loads=True)
+    warehouse.check_owner(parse_tables(()))
     misfits += describe_misfits(warehouse)
     return "can be opened"
 

@@ -80,7 +80,7 @@ class SyncSteps:
         warehouse = self.workspace.warehouse
         try:
             with warehouse.held():  # A DuckDB file is opened once for both.
-                warnings = warehouse.restore()
+                warnings = warehouse.restore(self.workspace.endpoints)
                 list_sizes = count_list_sizes(warehouse, self.workspace.endpoints)
             self.restored.set_result((warnings, list_sizes))
         except HarvestError as error:

@@ -106,9 +106,9 @@ def verify(
 def _verify(run: Run, workspace: Workspace, *, fix: bool, all_values: bool) -> VerifyReport:
     """Compare what the warehouse holds now, mend it if *fix*, and record what was found."""
     warehouse, log = workspace.warehouse, run.run_log
-    warnings = warehouse.follow(loads=True)
+    warnings = warehouse.follow(workspace.endpoints if fix else ())
     check_loaded(warehouse)
-    for warning in warehouse.restore() if fix else warnings:
+    for warning in warehouse.restore(workspace.endpoints) if fix else warnings:
         log.warn(warning)
     if fix:
         finish_pending_removals(workspace)

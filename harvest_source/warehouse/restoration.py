@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import dlt
 
 from harvest_source.dlt_internals import (
+    JobClient,
     StateVersion,
+    find_foreign_staging,
     find_last_pipeline,
-    find_loaded_staging,
     iter_incomplete_tables,
     name_dlt_tables,
     read_other_state,
@@ -25,6 +26,8 @@ from harvest_source.dlt_internals import (
     widen_dlt_texts,
 )
 from harvest_source.load.state import SOURCE, source_state, take_over_state
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.own_tables import OWN_BY_NAME
 from harvest_source.warehouse.own_repair import mend_dlt_tables
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.repair import (
@@ -35,7 +38,7 @@ from harvest_source.warehouse.repair import (
 from harvest_source.warehouse.settings_checks import check_naming
 from harvest_source.warehouse.stored_state import is_known, is_overtaken, read_stored
 from harvest_source.warehouse.table_format import check_table_format
-from harvest_source.warehouse.target import Target, refuse_loaded_staging, refuse_other_pipeline
+from harvest_source.warehouse.target import Target, refuse_foreign_staging, refuse_other_pipeline
 from harvest_source.warehouse.upgrade import upgrade
 
 
@@ -55,19 +58,24 @@ class Found:
     missing: Sequence[str]
 
 
-def restore(folder: PipelineFolder, target: Target) -> list[str]:
+def restore(
+    folder: PipelineFolder, target: Target, endpoints: Sequence[Endpoint] = ()
+) -> list[str]:
     """
     Bring *folder* up to date with the destination, and load what an earlier run left behind.
+
+    Args:
+        endpoints: The tables that the run loads next.
 
     Returns:
         Warnings for the user.
 
     Raises:
-        ConfigError: The warehouse, or dlt's staging dataset, belongs to another pipeline. Nothing
-            changed.
+        ConfigError: The warehouse belongs to another pipeline, or dlt's staging dataset holds what
+            is not dlt's. Nothing changed.
     """
     state, pending = read_state(folder.pipeline), folder.has_pending
-    found = _read_destination(folder, target)
+    found = _read_destination(folder, target, endpoints)
     warnings = _give_up_unknown(folder, target, found.stored)
     is_anew = bool(warnings)
     warnings += folder.finish_pending()
@@ -93,20 +101,34 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     return warnings
 
 
-def check_owner(pipeline: dlt.Pipeline, target: Target, *, loads: bool) -> None:
+def check_owner(
+    pipeline: dlt.Pipeline, target: Target, loads: Sequence[Endpoint] | None = None
+) -> None:
     """
     Check that the warehouse belongs to this pipeline, or to none yet.
 
     Args:
-        loads: Check also that no pipeline loads into the dataset that dlt uses as staging dataset.
+        loads: Tables that will be loaded; check also that dlt's staging dataset holds nothing that
+            is not dlt's. None: nothing will be loaded.
 
     Raises:
         ConfigError: It belongs to another pipeline.
     """
     with pipeline.destination_client() as client:
         refuse_other_pipeline(target, find_last_pipeline(client, SOURCE))
-        if loads:
-            refuse_loaded_staging(target, find_loaded_staging(client))
+        if loads is not None:
+            _check_staging(pipeline, client, target, loads)
+
+
+def _check_staging(
+    pipeline: dlt.Pipeline, client: JobClient, target: Target, endpoints: Sequence[Endpoint]
+) -> None:
+    """Refuse a staging dataset with something in place of a table that is or will be loaded."""
+    schema = read_schema(pipeline)
+    names = {*OWN_BY_NAME, *schema.data_table_names(seen_data_only=False, include_incomplete=True)}
+    for each in endpoints:
+        names |= {each.name, *each.child_tables}
+    refuse_foreign_staging(target, find_foreign_staging(client, names))
 
 
 def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:
@@ -115,11 +137,19 @@ def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:
     return pipeline.default_schema if has_one else dlt.Schema(SOURCE)
 
 
-def _read_destination(folder: PipelineFolder, target: Target) -> Found:
-    """Read what the destination holds; create our own tables again if they are missing."""
+def _read_destination(
+    folder: PipelineFolder, target: Target, loads: Sequence[Endpoint] | None = None
+) -> Found:
+    """
+    Read what the destination holds; create our own tables again if they are missing.
+
+    Args:
+        loads: As for :func:`check_owner`.
+    """
     pipeline = folder.pipeline
     with pipeline.destination_client() as client:
-        refuse_loaded_staging(target, find_loaded_staging(client))
+        if loads is not None:
+            _check_staging(pipeline, client, target, loads)
         widen_dlt_texts(client)
         has_loaded = pipeline.default_schema_name is not None
         schema = read_schema(pipeline) if has_loaded else client.schema

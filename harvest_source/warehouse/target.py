@@ -18,7 +18,12 @@ from harvest_source.defaults import (
     PROFILE,
     TableFormat,
 )
-from harvest_source.dlt_internals import find_catalog_name, is_ambiguous, normalize_name
+from harvest_source.dlt_internals import (
+    ForeignStaging,
+    find_catalog_name,
+    is_ambiguous,
+    normalize_name,
+)
 from harvest_source.errors import ConfigError, printable
 from harvest_source.next_command import build_command, is_of_sandbox, suggest_sandbox
 
@@ -223,24 +228,30 @@ def refuse_other_pipeline(target: Target, owner: str | None) -> None:
     raise ConfigError(msg)
 
 
-def refuse_loaded_staging(target: Target, staging: str | None) -> None:
+def refuse_foreign_staging(target: Target, foreign: ForeignStaging | None) -> None:
     """
-    Refuse to use as dlt's staging dataset what another pipeline loads into: rows would be lost.
+    Refuse to use as dlt's staging dataset one that holds what is not dlt's: rows would be lost.
 
     Args:
-        staging: The staging dataset, if a pipeline has loaded into it; None if none did.
+        foreign: What it holds; None if nothing is in the way.
 
     Raises:
-        ConfigError: Names it, and the setting that chooses another one.
+        ConfigError: Names it, and the setting that chooses another staging dataset.
     """
-    if staging is None:
+    if foreign is None:
         return
+    staging = printable(foreign.dataset, limit=80)
     setting = f"DESTINATION__{target.destination.upper()}__STAGING_DATASET_NAME_LAYOUT=%s_loading"
+    found = "another pipeline has loaded its own tables into that one. They"
+    remedy = "Choose another --dataset for one of the two"
+    if foreign.table is not None:
+        name = printable(foreign.table, limit=80)
+        found = f"that one has a table or view {name} that dlt did not create. It"
+        remedy = f"Move {name} into another schema"
     msg = (
-        f"dlt merges rows into dataset {target.dataset} through a staging dataset, "
-        f"{printable(staging, limit=80)}, and another pipeline has loaded its own tables into that "
-        "one. They would be emptied and dropped. No table was read and nothing changed. Choose "
-        f"another --dataset for one of the two, or another staging dataset: {setting}"
+        f"dlt merges rows into dataset {target.dataset} through a staging dataset, {staging}, and "
+        f"{found} would be emptied and dropped. No table was read and nothing changed. {remedy}, "
+        f"or choose another staging dataset: {setting}"
     )
     raise ConfigError(msg)
 

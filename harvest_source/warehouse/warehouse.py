@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -118,45 +118,45 @@ class Warehouse:
         """Whether a table is in the destination, as far as dlt knows."""
         return has_table(self.schema, name)
 
-    def restore(self) -> list[str]:
+    def restore(self, endpoints: Sequence[Endpoint] = ()) -> list[str]:
         """
-        Bring the pipeline up to date with the destination; load what waits. Before :meth:`load`.
+        Bring the pipeline up to date with the destination, load what waits, and return warnings.
 
-        Returns:
-            Warnings for the user.
+        Args:
+            endpoints: The tables that :meth:`load` will load.
 
         Raises:
-            ConfigError: It, or dlt's staging dataset, is another pipeline's. Nothing changed.
+            ConfigError: It, or a table in dlt's staging dataset, is another's. Nothing changed.
             DestinationError: The destination refused.
         """
         with self._changing():
-            warnings = restore(self._folder, self.target)
+            warnings = restore(self._folder, self.target, endpoints)
         mark_restored(self.pipeline)
         return warnings
 
-    def follow(self, *, loads: bool = False) -> list[str]:
+    def follow(self, loads: Sequence[Endpoint] | None = None) -> list[str]:
         """
         Bring the pipeline's folder up to date with the destination, without writing to the latter.
 
         Returns warnings for the user. *loads* is as for :meth:`check_owner`.
         """
         with self._held():
-            self.check_owner(loads=loads)
+            self.check_owner(loads)
             self.pipeline.sync_destination()
         self._schema = None
         waits = "Rows that an earlier run read wait to be loaded: {} loads them."
         return [waits.format(self.target.build_command("sync"))] if self._folder.has_pending else []
 
-    def check_owner(self, *, loads: bool) -> None:
+    def check_owner(self, loads: Sequence[Endpoint] | None = None) -> None:
         """
-        Check that the warehouse, and if *loads* dlt's staging dataset, is not another pipeline's.
+        Check that the warehouse is not another pipeline's; *loads* is as in :mod:`.restoration`.
 
         Raises:
-            ConfigError: It is.
+            ConfigError: It is another's.
             DestinationError: The destination refused.
         """
         with as_destination_error(self.target, lambda: UNTOUCHED):
-            check_owner(self.pipeline, self.target, loads=loads)
+            check_owner(self.pipeline, self.target, loads)
 
     @property
     def needs_follow_up(self) -> bool:

@@ -206,3 +206,32 @@ def test_postgres_is_not_loaded_by_csv(lab: DestinationLab) -> None:
             with pytest.raises(Exception, match="empty text") as caught:
                 pipeline.run(source.with_resources(name), loader_file_format="csv")
             assert find_cause(caught.value, ConfigError) is not None
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("lab", ["postgres", "sqlite", "mariadb"], indirect=True)
+def test_an_object_in_place_of_a_staging_table_is_kept(lab: DestinationLab) -> None:
+    """dlt would empty and drop it: a sync of that table is refused until it is elsewhere."""
+    assert lab.sync("roles").status == "ok"
+    run_in_staging(lab, "CREATE TABLE {} (x INTEGER)", "INSERT INTO {} VALUES (1)")
+    lab.rest()
+    assert lab.sync("roles").status == "ok"
+    for full_refresh in (False, True):
+        with pytest.raises(ConfigError, match="table or view clients that dlt did not create"):
+            lab.sync("clients", full_refresh=full_refresh)
+    assert run_in_staging(lab, "SELECT x FROM {}", "DROP TABLE {}")[0] == [(1,)]
+    lab.rest()
+    assert lab.sync("clients").status == "ok"
+
+
+def run_in_staging(lab: DestinationLab, *statements: str) -> list[Any]:
+    """Run *statements* about the table ``clients`` of dlt's staging dataset."""
+    with (
+        lab.reader() as pipeline,
+        pipeline.sql_client() as client,
+        client.with_staging_dataset(),
+    ):
+        if not client.has_dataset():
+            client.create_dataset()
+        table = client.make_qualified_table_name("clients")
+        return [client.execute_sql(each.format(table)) for each in statements]

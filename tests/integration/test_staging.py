@@ -172,3 +172,69 @@ def test_the_setting_that_the_refusal_names_works(
     assert lab.sync(*TABLES, full_refresh=True).status == "ok"
     assert (is_merged(lab, entry), lab.sql(OTHER)) == (True, [{"id": 1}])
     assert schemas(lab) == ["harvest", "harvest_staging"]
+
+
+OBJECTS = (
+    "CREATE TABLE harvest_staging.sync_runs (id BIGINT)",
+    "CREATE TABLE harvest_staging.time_entries (x INTEGER)",
+    'CREATE TABLE harvest_staging."Time_Entries" AS SELECT 1 AS x',
+    "CREATE VIEW harvest_staging.invoices AS SELECT 1 AS x",
+    "CREATE TABLE harvest_staging.invoices__line_items AS SELECT 1 AS x",
+    "CREATE TABLE harvest_staging.time_entries AS FROM harvest.time_entries",
+)
+"""Objects of the user in place of tables that dlt uses; the last one has dlt's columns."""
+
+EVERY_OBJECT = """
+    SELECT schema_name AS place, table_name AS name, sql FROM duckdb_tables()
+    WHERE schema_name = 'harvest_staging'
+    UNION ALL SELECT schema_name, view_name, sql FROM duckdb_views()
+    WHERE schema_name = 'harvest_staging'
+"""
+
+
+@pytest.mark.parametrize("statement", OBJECTS)
+def test_objects_in_place_of_our_tables_are_kept(lab: Lab, statement: str) -> None:
+    """dlt would empty and drop them, so nothing is loaded until they are elsewhere."""
+    lab.alter("CREATE SCHEMA harvest_staging")
+    lab.alter(statement)
+    kept, entry = lab.sql(EVERY_OBJECT), change(lab)
+    assert len(kept) == 1
+    name = str(kept[0]["name"])
+    for full_refresh in (False, True):
+        with pytest.raises(ConfigError, match=f"table or view {name} that dlt did not create"):
+            lab.sync(*TABLES, full_refresh=full_refresh)
+    options = {"account": lab.server.settings.accounts, "settings": lab.settings}
+    for fix in (False, True):
+        with lab.working(), pytest.raises(ConfigError, match=f"Move {name} into another schema"):
+            verify(database=lab.database, fix=fix, **options)  # type: ignore[arg-type]
+    assert (is_merged(lab, entry), lab.sql(EVERY_OBJECT)) == (False, kept)
+    lab.alter(f'DROP {"VIEW" if "VIEW" in statement else "TABLE"} harvest_staging."{name}"')
+    assert lab.sync(*TABLES).status == "ok"
+    assert is_merged(lab, entry)
+
+
+def test_a_first_sync_keeps_an_object_in_place_of_a_table_that_it_reads(open_lab: OpenLab) -> None:
+    """Other schemas' tables may be in the file before ours are."""
+    lab = open_lab(entries=40)
+    with duckdb.connect(str(lab.database)) as connection:
+        connection.sql("CREATE SCHEMA harvest_staging")
+        connection.sql("CREATE TABLE harvest_staging.clients AS SELECT 1 AS x")
+    assert lab.sync("roles").status == "ok"
+    with pytest.raises(ConfigError, match="table or view clients that dlt did not create"):
+        lab.sync("clients")
+    assert lab.sql("SELECT x FROM harvest_staging.clients") == [{"x": 1}]
+
+
+@pytest.mark.rare
+def test_rows_that_wait_are_loaded_once_the_object_is_elsewhere(lab: Lab) -> None:
+    """A killed run left dlt's own staging tables; one of them was replaced since."""
+    entry = change(lab)
+    with start_sync(lab, *TABLES, number=signal.SIGKILL, moment=FIRST_COPIED) as child:
+        assert child.wait() == -signal.SIGKILL
+    lab.alter("DROP TABLE harvest_staging.time_entries")
+    lab.alter("CREATE VIEW harvest_staging.time_entries AS SELECT 1 AS x")
+    with pytest.raises(ConfigError, match="table or view time_entries that dlt did not create"):
+        lab.sync(*TABLES)
+    lab.alter("DROP VIEW harvest_staging.time_entries")
+    assert lab.sync(*TABLES).status == "ok"
+    assert (is_merged(lab, entry), schemas(lab)) == (True, ["harvest"])
