@@ -10,6 +10,7 @@ from typing import Any, Final
 from dlt.common.destination.client import WithStagingDataset
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.utils import get_deterministic_temp_table_name
 
 from harvest_source.dlt_internals.destinations import JobClient
 from harvest_source.dlt_internals.stored_schemas import DltNames
@@ -18,6 +19,8 @@ from harvest_source.sql import maintenance
 _POSTGRES: Final = "postgres"
 _SQLALCHEMY: Final = "sqlalchemy"
 """Destination types as a client's configuration names them."""
+
+_SQLITE: Final = "sqlite"
 
 
 def drop_staging(client: JobClient) -> None:
@@ -32,7 +35,8 @@ def drop_staging(client: JobClient) -> None:
     records that its tables exist, so that record is deleted first.
 
     dlt 1.31 has no setting for this: ``truncate_staging_dataset`` keeps the tables. Without the
-    methods of its clients: our own ``DROP TABLE``, by dlt's names.
+    methods of its clients: our own ``DROP TABLE``, by dlt's names. Without
+    ``get_deterministic_temp_table_name``: keep the helper tables of merges in MariaDB and SQLite.
 
     Raises:
         DestinationException: The destination refused, or another session locks one of the tables.
@@ -166,6 +170,11 @@ def _drop_tables(client: SqlJobClientBase, found: Mapping[str, bool]) -> set[str
         sql.execute_sql(maintenance.POSTGRES_LOCK_WAIT)
     client._delete_schema_in_storage(schema)
     names = schema.data_table_names(seen_data_only=False, include_incomplete=True)
+    names += [
+        get_deterministic_temp_table_name(name, step)
+        for name in names
+        for step in ("delete", "insert")  # What some destinations keep after a merge.
+    ]
     spelled = dict(zip(_spell(client, *names), names, strict=True))
     ours = {each for each in spelled if found.get(each)}
     sql.drop_tables(*(spelled[each] for each in sorted(ours)))
@@ -173,10 +182,14 @@ def _drop_tables(client: SqlJobClientBase, found: Mapping[str, bool]) -> set[str
 
 
 def _drop_empty_dataset(client: SqlJobClientBase) -> None:
-    """Drop the dataset unless it contains an object without columns: a function, a sequence."""
-    sql = client.sql_client
-    if client.config.destination_type == _SQLALCHEMY:
-        sql.drop_dataset()  # In SQLite a dataset is its own file.
+    """
+    Drop the dataset unless it contains an object without columns: a function, a sequence.
+
+    An empty schema remains where ``RESTRICT`` is unknown: MariaDB would drop functions with it.
+    """
+    sql: Any = client.sql_client
+    if client.config.destination_type == _SQLALCHEMY and sql.dialect_name == _SQLITE:
+        sql.drop_dataset()  # A dataset is its own file.
         return
-    with suppress(DatabaseException):  # Not all have RESTRICT; an empty schema may remain.
+    with suppress(DatabaseException):
         sql.execute_sql(maintenance.drop_empty_schema(sql.fully_qualified_dataset_name()))
