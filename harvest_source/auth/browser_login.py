@@ -23,6 +23,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from harvest_source.api.urls import check_url, is_loopback
+from harvest_source.auth.profiles import build_auth_command
+from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError, HarvestError, SignInError, printable
 
 _ANSWER_S: Final = 120.0
@@ -36,8 +38,6 @@ _SILENCE_S: Final = 10.0
 
 _MAX_QUERY: Final = 8192
 """Longest request path with query, in characters; Harvest's redirect has about 200."""
-
-_AGAIN: Final = "Nothing was stored. Sign in again: harvest-source auth login"
 
 _STRAY: Final = (
     "This address does not belong to the sign-in in progress: it may come from an older window, "
@@ -64,12 +64,14 @@ class LoginRequest:
         redirect_url: Where Harvest sends the browser afterwards.
         state: Random text that only the answer to this request repeats.
         verifier: The PKCE code verifier; None without PKCE.
+        profile: The named sign-in, for messages.
     """
 
     url: str
     redirect_url: str
     state: str = field(repr=False)
     verifier: str | None = field(default=None, repr=False)
+    profile: str = PROFILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Consent:
 
 
 def build_login_request(
-    id_url: str, client_id: str, redirect_url: str, *, pkce: bool
+    id_url: str, client_id: str, redirect_url: str, *, pkce: bool, profile: str = PROFILE
 ) -> LoginRequest:
     """
     A request with a random state.
@@ -102,7 +104,7 @@ def build_login_request(
         query["code_challenge"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         query["code_challenge_method"] = "S256"
     url = f"{check_url(id_url, 'id_url')}/oauth2/authorize?{urlencode(query)}"
-    return LoginRequest(url, redirect_url, state, verifier)
+    return LoginRequest(url, redirect_url, state, verifier, profile)
 
 
 def is_answer(address: str, request: LoginRequest) -> bool:
@@ -139,22 +141,28 @@ def parse_redirect(address: str, request: LoginRequest) -> Consent:
     if not _has_state(found, request):
         msg = (
             "The answer does not belong to this sign-in: its state is missing or different. It "
-            f"may come from an older browser window, or from another site. {_AGAIN}"
+            "may come from an older browser window, or from another site. "
+            f"{_suggest_again(request.profile)}"
         )
         raise SignInError(msg)
     if "error" in found:
-        raise SignInError(_explain(found["error"], found.get("error_description", "")))
+        why = _explain(found["error"], found.get("error_description", ""))
+        raise SignInError(f"{why}. {_suggest_again(request.profile)}")
     if not found.get("code"):
-        msg = f"The answer has no code. {_AGAIN}"
+        msg = f"The answer has no code. {_suggest_again(request.profile)}"
         raise SignInError(msg)
     return Consent(found["code"], printable(found.get("scope", "")))
 
 
 def _explain(name: str, description: str) -> str:
     if name == "access_denied":
-        return f"Access was denied in the browser. {_AGAIN}"
+        return "Access was denied in the browser"
     said = f": {printable(description, limit=120)}" if description else ""
-    return f"Harvest refused the sign-in ({printable(name, limit=40)}{said}). {_AGAIN}"
+    return f"Harvest refused the sign-in ({printable(name, limit=40)}{said})"
+
+
+def _suggest_again(profile: str) -> str:
+    return f"Nothing was stored. Sign in again: {build_auth_command('login', profile)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +191,12 @@ class Callback:
         self.shown = threading.Event()
 
     def wait(
-        self, timeout_s: float, finish: Callable[[str], str], *, accepts: Callable[[str], bool]
+        self,
+        timeout_s: float,
+        finish: Callable[[str], str],
+        *,
+        accepts: Callable[[str], bool],
+        profile: str = PROFILE,
     ) -> None:
         """
         Wait for the browser, finish the login with its query, and show the result.
@@ -194,12 +207,18 @@ class Callback:
         Args:
             finish: Called with the query; returns the text of the final page.
             accepts: Whether a query answers this login.
+            profile: The named sign-in, for messages.
 
         Raises:
             SignInError: The browser did not come back in time.
             HarvestError: Raised by *finish*; the page shows its message.
         """
         visit = self._wait_for_answer(timeout_s, accepts)
+        if visit is None:
+            msg = (
+                f"The browser did not come back within {timeout_s:.0f} s. {_suggest_again(profile)}"
+            )
+            raise SignInError(msg)
         title, text = "Not signed in", "See the terminal."
         try:
             title, text = "Signed in", finish(visit.query)
@@ -210,7 +229,8 @@ class Callback:
             visit.page.put(build_page(title, text))
             self.shown.wait(_SHOW_S)
 
-    def _wait_for_answer(self, timeout_s: float, accepts: Callable[[str], bool]) -> _Visit:
+    def _wait_for_answer(self, timeout_s: float, accepts: Callable[[str], bool]) -> _Visit | None:
+        """The visit that is the answer; None if there was none in time."""
         end = time.monotonic() + timeout_s
         try:
             while True:
@@ -219,8 +239,7 @@ class Callback:
                     return visit
                 visit.page.put(None)
         except queue.Empty:
-            msg = f"The browser did not come back within {timeout_s:.0f} s. {_AGAIN}"
-            raise SignInError(msg) from None
+            return None
         finally:
             self._refuse_others()
 

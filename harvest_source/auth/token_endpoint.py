@@ -144,7 +144,7 @@ class TokenEndpoint:
         form = {"grant_type": "authorization_code", "code": code}
         if verifier:
             form["code_verifier"] = verifier
-        return self._ask(form, _explain_redeem)
+        return self._ask(form, self._explain_redeem)
 
     def revoke(self, token: str) -> bool:
         """
@@ -199,18 +199,17 @@ class TokenEndpoint:
             f"the token was exchanged elsewhere. Nothing was changed. {self._remedy}"
         )
 
+    def _explain_redeem(self, name: str) -> str:
+        return (
+            f"Harvest refused the code of this login ({name}): it works only once, and only for a "
+            f"few minutes. Nothing was stored. {self._remedy}"
+        )
+
 
 def _accept(answer: OkResponse) -> bool:
     """Accept any 200: RFC 7009 gives its body no meaning."""
     del answer
     return True
-
-
-def _explain_redeem(name: str) -> str:
-    return (
-        f"Harvest refused the code of this login ({name}): it works only once, and only for a few "
-        "minutes. Nothing was stored. Sign in again: harvest-source auth login"
-    )
 
 
 def _build_refusal(

@@ -15,7 +15,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from harvest_source.auth.profiles import build_auth_command
 from harvest_source.auth.token_endpoint import Tokens
+from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError, HarvestError, SignInError
 
 COMMAND_S: Final = 60.0
@@ -115,11 +117,13 @@ class CommandTokenStore:
         command: str,
         on_warning: Callable[[str], None],
         timeout_s: float = COMMAND_S,
+        profile: str = PROFILE,
     ) -> None:
         self._inner = inner
         self._arguments = split_command(command)
         self._on_warning = on_warning
         self._timeout_s = timeout_s
+        self._profile = profile
 
     def lock(self) -> AbstractContextManager[object]:
         return self._inner.lock()
@@ -165,9 +169,10 @@ class CommandTokenStore:
         except OSError as error:
             why = f"could not be started ({error.strerror})"
         if why:
+            command = build_auth_command("login", self._profile)
             self._on_warning(
                 f"token_command {why}: it should have saved the new refresh token. If the next "
-                "run takes its token from there, sign in again: harvest-source auth login"
+                f"run takes its token from there, sign in again: {command}"
             )
         return not why
 

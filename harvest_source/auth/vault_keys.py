@@ -220,7 +220,8 @@ class FilePlace:
             why = describe_os_error(error) if isinstance(error, OSError) else "it is not text"
             msg = (
                 f"The vault's key cannot be read from {self.name} ({why}). Restore it from a "
-                "backup, or move it away and sign in again: harvest-source auth login"
+                "backup, or move it away and sign in again, once for each profile: "
+                "harvest-source auth login"
             )
             raise ConfigError(msg) from error
 

@@ -259,14 +259,23 @@ class _BrowserLogin:
                 made.append(_finish(sign_in, vault, app, request, query))
                 return "harvest-source has what it needs. Return to the terminal."
 
-            callback.wait(self.timeout_s, finish, accepts=lambda query: is_answer(query, request))
+            callback.wait(
+                self.timeout_s,
+                finish,
+                accepts=lambda query: is_answer(query, request),
+                profile=sign_in.profile,
+            )
         return made[0]
 
     def _build_request(self, sign_in: SignInContext, app: App, redirect_url: str) -> LoginRequest:
         from harvest_source.auth.browser_login import build_login_request
 
         return build_login_request(
-            sign_in.config.id_url, app.client_id, redirect_url, pkce=self.pkce
+            sign_in.config.id_url,
+            app.client_id,
+            redirect_url,
+            pkce=self.pkce,
+            profile=sign_in.profile,
         )
 
     def _choose_pasted_url(self) -> str:

@@ -23,7 +23,7 @@ from harvest_source.auth.token_stores import CommandTokenStore, NowhereTokenStor
 from harvest_source.config.missing_token import explain_missing_token
 from harvest_source.config.paths import parse_path
 from harvest_source.config.resolve import CREDENTIALS, find_value, name_section
-from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
+from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
 from harvest_source.notices import NoticeKind
@@ -149,7 +149,7 @@ def build_app(config: HarvestConfiguration, login: SavedLogin | None = None) -> 
 def _use_configured_refresh_token(
     config: HarvestConfiguration, http: HttpContext, *, may_exchange: bool
 ) -> SignIn:
-    seed = _check_refresh_token(config.credentials)
+    seed = _check_refresh_token(config)
     app, profile = build_app(config), config.auth_profile
     store = _find_seeded_store(config, http, app, seed, may_exchange=may_exchange)
     source = (
@@ -220,12 +220,7 @@ def _use_saved_login(
     account = next((name for name in vault.accounts(profile) if name != CONFIGURED), None)
     login = vault.read(profile, account) if account else None
     if account is None or login is None:
-        is_default = profile == PROFILE
-        raise ConfigError(
-            explain_missing_token(f"the vault {vault.folder}")
-            if is_default
-            else _explain_missing(profile)
-        )
+        raise ConfigError(_explain_missing(profile, f"the vault {vault.folder}"))
     source = f"the vault, profile {profile}"
     account_ids = () if login.account_id is None else (login.account_id,)
     if login.is_personal:
@@ -255,14 +250,15 @@ def _build_readable_vault(config: HarvestConfiguration, http: HttpContext) -> Va
         return build_vault(config, http.warn_of(NoticeKind.SIGN_IN))
     except NoFolderError as error:
         where = f"the vault, which has no folder: {error.why}"
-        raise ConfigError(explain_missing_token(where)) from error
+        raise ConfigError(_explain_missing(config.auth_profile, where)) from error
 
 
 def _add_command(store: TokenStore, config: HarvestConfiguration, http: HttpContext) -> TokenStore:
     """*store*, with the configured token command if there is one."""
     if config.token_command is None:
         return store
-    return CommandTokenStore(store, config.token_command, http.warn_of(NoticeKind.RENEWAL))
+    warn = http.warn_of(NoticeKind.RENEWAL)
+    return CommandTokenStore(store, config.token_command, warn, profile=config.auth_profile)
 
 
 def _explain_read_only(vault: Vault, why: str, login: SavedLogin) -> str:
@@ -274,21 +270,24 @@ def _explain_read_only(vault: Vault, why: str, login: SavedLogin) -> str:
     )
 
 
-def _check_refresh_token(credentials: HarvestCredentials) -> str:
-    token = str(credentials.refresh_token).strip()
+def _check_refresh_token(config: HarvestConfiguration) -> str:
+    token = str(config.credentials.refresh_token).strip()
     if not token or not is_token_text(token):
         msg = (
             "credentials.refresh_token is empty, or contains spaces or characters that no token "
             "has. Copy it again without anything else; or remove it and sign in with: "
-            "harvest-source auth login"
+            f"{build_auth_command('login', config.auth_profile)}"
         )
         raise ConfigError(msg)
     return token
 
 
-def _explain_missing(profile: str) -> str:
+def _explain_missing(profile: str, vault: str) -> str:
+    if profile == PROFILE:
+        return explain_missing_token(vault)
     return (
-        f"There is no sign-in named {profile}. Make it: {build_auth_command('login', profile)}; "
+        f"There is no sign-in named {profile} in {vault}. Make it: "
+        f"{build_auth_command('login', profile)}; "
         f"or put its token into .dlt/secrets.toml under [{name_section(profile)}.credentials]. "
         "Without --profile the default one is used."
     )

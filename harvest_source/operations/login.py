@@ -167,7 +167,9 @@ def finish_login(
         SignInError: The code or the app was refused; nothing was saved.
         ApiError: No usable answer; nothing was saved.
     """
-    tokens = TokenEndpoint(app, context.http).redeem(consent.code, request.verifier)
+    remedy = f"Sign in again: {build_auth_command('login', context.profile)}"
+    endpoint = TokenEndpoint(app, context.http, remedy=remedy)
+    tokens = endpoint.redeem(consent.code, request.verifier)
     login = SavedLogin(
         tokens,
         client_id=app.client_id,

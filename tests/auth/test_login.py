@@ -113,7 +113,15 @@ def test_a_refused_redirect_is_reported_with_its_reason(query: str, says: str) -
     with pytest.raises(SignInError, match=says) as caught:
         parse_redirect(f"{query}&state={tried.state}", tried)
     assert len(str(caught.value)) < 300
-    assert "auth login" in str(caught.value)
+    assert str(caught.value).endswith("harvest-source auth login")
+
+
+@pytest.mark.parametrize("query", ["error=access_denied", "error=other", "code=", "state=x"])
+def test_a_refused_redirect_of_a_profile_names_its_command(query: str) -> None:
+    """The default profile's command would save the sign-in in another place."""
+    tried = build_login_request(ID_URL, "app", BACK, pkce=False, profile="work")
+    with pytest.raises(SignInError, match=r"auth login --profile work$"):
+        parse_redirect(query if "state" in query else f"{query}&state={tried.state}", tried)
 
 
 def test_the_last_page_shows_the_result_of_the_login() -> None:
@@ -150,9 +158,9 @@ def test_the_wait_for_a_redirect_times_out() -> None:
     """The time limit ends the wait and names the next step; then the port is closed."""
     with (
         open_callback(BACK) as callback,
-        pytest.raises(SignInError, match=r"The browser did not come back.*auth login"),
+        pytest.raises(SignInError, match=r"The browser did not come back.*login --profile work$"),
     ):
-        callback.wait(0.01, build_page_never, accepts=anything)
+        callback.wait(0.01, build_page_never, accepts=anything, profile="work")
     with pytest.raises(httpx.ConnectError):
         get(callback.redirect_url)
 

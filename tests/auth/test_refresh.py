@@ -581,9 +581,11 @@ def test_a_failing_token_command_draws_a_warning(start: Start, command: str, say
     """The token is in the vault all the same; the warning contains no token."""
     bench = start(rotate=True)
     inner = bench.keep(replace(bench.issue(), access_token=""))
-    bench.ask(bench.token(CommandTokenStore(inner, command, bench.warnings.append)))
+    store = CommandTokenStore(inner, command, bench.warnings.append, profile="work")
+    bench.ask(bench.token(store))
     [warning] = bench.warnings
     assert says in warning
+    assert warning.endswith("auth login --profile work")
     assert kept(bench).refresh_token not in warning
     assert inner.read() == kept(bench)
 

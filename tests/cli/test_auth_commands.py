@@ -71,11 +71,16 @@ def test_pkce_is_redeemed_where_it_is_enforced(office: Sandbox, folder: Path) ->
 
 def test_an_answer_with_another_state_is_refused(office: Sandbox, folder: Path) -> None:
     """The login exits with 3, keeps nothing, and does not ask the token endpoint."""
-    result = paste(
-        folder=folder.parent, settings=app_settings(office), change=("state=", "state=x")
-    )
-    assert result.code == 3
-    assert "its state" in result.err
+    for profile in ((), ("--profile", "work")):
+        result = paste(
+            *profile,
+            folder=folder.parent,
+            settings=app_settings(office),
+            change=("state=", "state=x"),
+        )
+        assert result.code == 3
+        assert "its state" in result.err
+        assert result.err.rstrip().endswith(" ".join(("harvest-source auth login", *profile)))
     assert vault_files(folder) == []
     assert "oauth_token" not in office.requests.counts()
 

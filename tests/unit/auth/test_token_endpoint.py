@@ -182,11 +182,12 @@ def test_a_refused_refresh_token_ends_the_login(status: int) -> None:
 
 
 def test_a_refused_code_ends_the_sign_in() -> None:
-    """A code works once, so the remedy is another sign-in."""
-    endpoint = build(answer(400, error="invalid_grant"), remedy="not for this")
+    """A code works once, so the remedy is another sign-in, of the same profile."""
+    remedy = "Sign in again: harvest-source auth login --profile work"
+    endpoint = build(answer(400, error="invalid_grant"), remedy=remedy)
     message = refuse(lambda: endpoint.redeem("the-code"), SignInError)
     assert "refused the code" in message
-    assert "harvest-source auth login" in message
+    assert message.endswith(remedy)
 
 
 @pytest.mark.parametrize(

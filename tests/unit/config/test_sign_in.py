@@ -161,6 +161,14 @@ def test_a_refresh_token_that_cannot_work_is_refused(configure: Configure, token
         Choice().choose()
 
 
+def test_a_profiles_refresh_token_that_cannot_work_names_its_command(configure: Configure) -> None:
+    """The default profile's sign-in would not be used."""
+    given = {"credentials__refresh_token": "two words"} | APP
+    configure(**{f"profiles__work__{name}": value for name, value in given.items()})
+    with pytest.raises(ConfigError, match=r"auth login --profile work$"):
+        Choice().choose(auth_profile="work")
+
+
 def test_where_the_vault_cannot_be_written_no_token_is_exchanged(
     configure: Configure, tmp_path: Path
 ) -> None:
