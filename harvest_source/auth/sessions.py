@@ -26,6 +26,7 @@ from harvest_source.api.urls import check_url
 from harvest_source.auth.accounts import choose_account, fetch_accounts
 from harvest_source.auth.company import Company
 from harvest_source.auth.managed import Managed
+from harvest_source.auth.profiles import build_auth_command
 from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import API_URL, ID_URL, PROFILE, SECTION
 from harvest_source.errors import (
@@ -43,6 +44,7 @@ ACCOUNTS_AT_ONCE: Final = 8
 """Accounts that are asked in parallel: each has its own request allowance."""
 
 _NOT_FOUND: Final = 404
+_API_PATH: Final = "/v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +307,7 @@ class Sessions:
             raise
         except HarvestError as error:
             client.close()
-            explained = _explain(error, account_id, self._connection.token_source)
+            explained = _explain(error, account_id, self._connection)
             if explained is error:
                 raise
             raise explained from error
@@ -328,11 +330,12 @@ class Sessions:
         )
 
 
-def _explain(error: HarvestError, account_id: int, token_source: str) -> HarvestError:
+def _explain(error: HarvestError, account_id: int, connection: Connection) -> HarvestError:
     """Say whether token or account is likely wrong: Harvest checks both together."""
     if isinstance(error, SignInError):
         return error
-    came_from = f" The token came from {token_source}." if token_source else ""
+    source = connection.token_source
+    came_from = f" The token came from {source}." if source else ""
     if isinstance(error, ForbiddenError):
         return AuthError(
             f"Harvest refuses this token in account {account_id} (403 on users/me, which "
@@ -344,8 +347,8 @@ def _explain(error: HarvestError, account_id: int, token_source: str) -> Harvest
     if isinstance(error, ApiError) and error.status == _NOT_FOUND:
         return AuthError(
             f"Harvest knows no account {account_id} for this token (404 on users/me)."
-            f"{came_from} Check account_id; `harvest-source check` without it lists the "
-            "accounts the token reaches."
+            f"{came_from}{_doubt_api_url(connection.api_url)} Check account_id. To list the "
+            f"accounts that the token reaches: {build_auth_command('accounts', connection.profile)}"
         )
     if isinstance(error, AuthError):
         return AuthError(
@@ -354,6 +357,13 @@ def _explain(error: HarvestError, account_id: int, token_source: str) -> Harvest
             "a new one at https://id.getharvest.com/developers, and check account_id."
         )
     return error
+
+
+def _doubt_api_url(api_url: str) -> str:
+    """A sentence about *api_url* if it may be the cause of a 404."""
+    if check_url(api_url, "api_url").endswith(_API_PATH):
+        return ""
+    return f" Check api_url: Harvest's ends with {_API_PATH}, and this one does not."
 
 
 def parse_owner(me: Mapping[str, Any]) -> Owner:

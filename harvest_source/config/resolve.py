@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dlt.common.configuration import ConfigValueCannotBeCoercedException
+from dlt.common.configuration.exceptions import ValueNotSecretException
 
 from harvest_source.auth.profiles import check_profile
 from harvest_source.config.known_keys import check_given, check_keys
@@ -151,6 +152,14 @@ def name_section(profile: str) -> str:
 def _explain(error: ConfigurationException, sections: tuple[str, ...]) -> str:
     """The first lines of dlt's message, without a value that may be a token, and what to do."""
     section = ".".join(sections or find_source_section())
+    if isinstance(error, ValueNotSecretException):
+        *place, name = error.key.split(".")
+        return (
+            f"{error.provider_name} has {printable(error.key, limit=100)}, which is a secret, and "
+            "dlt reads secrets from other places only. Move "
+            f"{name} into .dlt/secrets.toml under [{'.'.join(place)}], or into the "
+            "environment."
+        )
     files = f".dlt/config.toml or .dlt/secrets.toml under [{section}], or in the environment"
     if isinstance(error, ConfigValueCannotBeCoercedException):
         found = find_source_setting(error.field_name, sections)

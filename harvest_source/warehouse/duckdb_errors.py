@@ -142,7 +142,8 @@ def _explain_path(path: Path, kept: str, *, only_reads: bool) -> str:
             f"{path} is a folder, and the warehouse must be a file. {kept} Name a file in it: "
             f"--database {shlex.quote(str(path / DATABASE))}"
         )
-    folder = path.parent.absolute()
+    # DuckDB creates the file to which a link points.
+    folder = (path.resolve() if path.is_symlink() else path.absolute()).parent
     if not folder.exists():
         return f"The folder {folder} does not exist. {kept} Make it, or name another file."
     if path.exists() and not os.access(path, os.R_OK):

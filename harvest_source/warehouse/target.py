@@ -27,7 +27,8 @@ from harvest_source.dlt_internals import (
 from harvest_source.errors import ConfigError, printable
 from harvest_source.next_command import build_command, is_of_sandbox, suggest_sandbox
 
-_SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "pg_catalog"})
+_INFORMATION_SCHEMA: Final = "information_schema"
+_SYSTEM_SCHEMAS: Final = frozenset({_INFORMATION_SCHEMA, "pg_catalog"})
 _POSTGRES: Final = frozenset({"postgres", "redshift"})
 """Destinations that reserve all names that begin with pg_."""
 
@@ -139,6 +140,7 @@ def build_target(
         warnings = (_describe_earlier(dataset),)
         return Target(destination, Path(EARLIER_DATABASE), dataset, pipeline, warnings)
     path = check_database(DATABASE if database is None else database)
+    _check_catalog(path)
     return Target(destination, path, dataset, pipeline, _describe_ambiguity(path, dataset))
 
 
@@ -202,6 +204,23 @@ def _check_names(destination: str, dataset: str, pipeline: str) -> None:
             f"--dataset {printable(dataset, limit=80)} is a system schema of {destination}, in "
             "which no table can be made. Nothing was read and nothing changed. Choose another "
             f"name; the default is {DATASET}."
+        )
+        raise ConfigError(msg)
+
+
+def _check_catalog(path: Path) -> None:
+    """
+    Refuse a file whose name DuckDB would confuse with its own schema, because it names the
+    catalog after the file.
+
+    Raises:
+        ConfigError: Names it, and what to choose.
+    """
+    if find_catalog_name(str(path)).lower() == _INFORMATION_SCHEMA:
+        msg = (
+            f"--database is {printable(path, limit=80)}. DuckDB cannot distinguish a catalog of "
+            f"that name from its schema {_INFORMATION_SCHEMA}. Nothing was read and nothing "
+            f"changed. Name another file, such as {DATABASE}."
         )
         raise ConfigError(msg)
 

@@ -341,6 +341,18 @@ def test_an_unknown_configuration_key_is_refused(
     assert_refusal(run("sync"), Mistake("key", 2, words))
 
 
+def test_a_secret_in_the_open_settings_file_is_refused(
+    run: Run, configure: Callable[[str], None]
+) -> None:
+    """dlt reads no secret from ``.dlt/config.toml``, so the advice is to move it."""
+    configure(f'[sources.harvest.credentials]\nclient_secret = "{SECRET}"')
+    says = (
+        "config.toml has sources.harvest.credentials.client_secret",
+        "Move client_secret into .dlt/secrets.toml under [sources.harvest.credentials]",
+    )
+    assert_refusal(run("sync"), Mistake("secret", 2, says))
+
+
 def test_known_configuration_keys_are_accepted(run: Run, configure: Callable[[str], None]) -> None:
     """Our keys pass, those of a profile, and dlt's own below our section."""
     configure(

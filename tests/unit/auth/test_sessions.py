@@ -232,6 +232,19 @@ def test_an_account_that_refuses_its_owner_does_not_stop_the_others() -> None:
     assert sessions.open(2).owner.is_administrator
 
 
+@pytest.mark.parametrize(("path", "is_named"), [("/v2", False), ("/v2/", False), ("", True)])
+def test_an_unknown_account_is_refused_with_what_to_check(path: str, is_named: bool) -> None:
+    """Harvest answers 404 to a wrong account, and to an address without its version."""
+    http = HttpContext(
+        clock=FakeClock(), transport=httpx.MockTransport(lambda _: httpx.Response(404))
+    )
+    api_url = f"https://api.harvestapp.com{path}"
+    sessions = Sessions(Connection(httpx.Auth(), http, (7,), api_url=api_url, profile="work"))
+    with pytest.raises(AuthError, match=r"account_id.*auth accounts --profile work$") as caught:
+        sessions.open(7)
+    assert ("Check api_url" in str(caught.value)) == is_named
+
+
 @pytest.mark.parametrize(
     ("me", "roles"),
     [

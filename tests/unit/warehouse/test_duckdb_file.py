@@ -47,6 +47,10 @@ def test_a_missing_folder_is_named_and_not_created(tmp_path: Path) -> None:
     with pytest.raises(DestinationError, match=r"nowhere does not exist"):
         file_at(path).open(KEPT)
     assert not path.parent.exists()
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(path)
+    with pytest.raises(DestinationError, match=r"nowhere does not exist"):
+        file_at(link).open(KEPT)
 
 
 def test_the_file_stays_open_while_held(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def test_reserved_schema_names_are_refused() -> None:
         build_target("postgres", None, "PG_harvest", "harvest")
 
 
+@pytest.mark.parametrize("name", ["information_schema.duckdb", "folder/Information_Schema.db"])
+def test_a_file_that_duckdb_confuses_with_a_schema_is_refused(name: str, folder: Path) -> None:
+    """DuckDB names the catalog after the file, and then finds its own schema nowhere."""
+    with pytest.raises(ConfigError, match=r"(?i)information_schema.*Name another file"):
+        build(name)
+    assert list(folder.iterdir()) == []
+
+
 def test_the_default_file_is_in_the_current_folder(folder: Path) -> None:
     """It is in the current folder, and choosing it creates no file."""
     target = build()
