@@ -9,6 +9,9 @@ import threading
 from pathlib import Path
 from typing import Final
 
+JSON_LINE: Final = b"{"
+"""What each line of our logs begins with: they are JSON objects."""
+
 MAX_BYTES: Final = 10 * 1024 * 1024
 """Size at which the file is rotated."""
 KEEP: Final = 5

@@ -153,10 +153,15 @@ def open_audit_log(context: Context, path: str | None, now: Callable[[], datetim
 
     Raises:
         AuditFailed: The file cannot be written.
+        ConfigError: It is a file of another kind.
     """
     from harvest_source.ask.audit_log import AuditLog
+    from harvest_source.config.paths import check_kind
+    from harvest_source.rotated_file import JSON_LINE
 
-    return AuditLog(find_audit_log(path), now, context.console.error)
+    place = find_audit_log(path)
+    check_kind(place, "--audit-log", beginning=JSON_LINE)
+    return AuditLog(place, now, context.console.error)
 
 
 def context_command() -> str:

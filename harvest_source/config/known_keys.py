@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import PurePath
+from typing import Any, Final, get_args
+
+from dlt.common.configuration.specs import BaseConfiguration
 
 from harvest_source.config.parse import parse_exclude
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
@@ -16,10 +19,22 @@ from harvest_source.schema.endpoints import BY_NAME
 
 _PREFIX: Final = "SOURCES__HARVEST__"
 
+
+def _list_texts(spec: type[BaseConfiguration]) -> frozenset[str]:
+    """The keys of *spec* whose values are text."""
+    fields = spec.get_resolvable_fields().items()
+    return frozenset(name for name, hint in fields if str in {hint, *get_args(hint)})
+
+
+_TEXTS: Final = _list_texts(HarvestConfiguration)
+_SECRET_TEXTS: Final = frozenset({"access_token", "client_secret", "refresh_token"})
 _CREDENTIALS: Final = frozenset(HarvestCredentials.get_resolvable_fields())
 _KEYS: Final = frozenset(HarvestConfiguration.get_resolvable_fields())
 _CREDENTIALS_KEY: Final = "credentials"
 _PROFILE_KEYS: Final = frozenset({"account_id", _CREDENTIALS_KEY})
+
+_PATHS: Final = frozenset({"vault_path", "access_log"})
+"""Keys whose value may also be a path object in Python."""
 
 _MAPPINGS: Final = frozenset({"issuer_scopes", "issuer_profiles"})
 """Keys whose value is a section in which the user chooses the names."""
@@ -67,18 +82,20 @@ def check_keys() -> None:
 
 def check_given(overrides: Mapping[str, Any]) -> None:
     """
-    Refuse unknown keys given in Python, as :func:`check_keys` does for files.
+    Refuse unknown keys given in Python, as :func:`check_keys` does for files, and wrong types.
 
     In place of misspelt credentials, those of the environment would be used, which may belong to
-    another person.
+    another person. dlt converts only what its providers have, not what is given in Python.
 
     Raises:
-        ConfigError: Names the key and the nearest key that exists, or says that the credentials
-            are not a mapping.
+        ConfigError: Names the key and the nearest key that exists, or says that a value is not
+            text, or that the credentials are not a mapping.
     """
     for name, value in overrides.items():
         if name not in _KEYS:
             raise ConfigError(_explain_unknown("given in Python", (str(name),)))
+        if name != _CREDENTIALS_KEY:
+            _check_text(name, value, _TEXTS)
         if name != _CREDENTIALS_KEY or value is None or isinstance(value, HarvestCredentials):
             continue
         if not isinstance(value, Mapping):
@@ -88,9 +105,21 @@ def check_given(overrides: Mapping[str, Any]) -> None:
                 f"{', '.join(sorted(_CREDENTIALS))}."
             )
             raise ConfigError(msg)
-        for key in value:
+        for key, inner in value.items():
             if key not in _CREDENTIALS:
                 raise ConfigError(_explain_unknown("given in Python", (name, str(key))))
+            _check_text(key, inner, _SECRET_TEXTS)
+
+
+def _check_text(name: str, value: object, texts: Collection[str]) -> None:
+    """Refuse a *value* that is not text for one of the keys *texts*; never repeat it."""
+    wanted = str | PurePath if name in _PATHS else str
+    if name in texts and value is not None and not isinstance(value, wanted):
+        msg = (
+            f"{name} has to be text, and what was given in Python is of type "
+            f'{printable(type(value).__name__, limit=40)}. Write {name}="...", or leave it out.'
+        )
+        raise ConfigError(msg)
 
 
 def _check_sections() -> None:

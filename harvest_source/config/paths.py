@@ -40,8 +40,13 @@ def parse_path(value: str | Path, name: str) -> Path:
         name: The setting's name, for the message.
 
     Raises:
-        ConfigError: The path is empty, or begins with ``~`` and there is no such home folder.
+        ConfigError: The path is empty or of another type, or begins with ``~`` and there is no such
+            home folder.
     """
+    if not isinstance(value, str | Path):  # A caller's in Python.
+        kind = printable(type(value).__name__, limit=40)
+        msg = f"{name} is a path, as text or as a Path object, and {kind} was given."
+        raise ConfigError(msg)
     if not str(value).strip():
         msg = f"{name} is empty. Set it to a path, or leave it out."
         raise ConfigError(msg)
@@ -55,15 +60,20 @@ def parse_path(value: str | Path, name: str) -> Path:
         raise ConfigError(msg) from error
 
 
-def parse_file(value: str | Path, name: str) -> Path:
+def parse_file(value: str | Path, name: str, *, beginning: bytes) -> Path:
     """
     The path of a file to write, as :func:`parse_path`.
 
+    Args:
+        beginning: As for :func:`check_kind`.
+
     Raises:
-        ConfigError: As :func:`parse_path`; or the path is a folder, or its folder does not exist.
+        ConfigError: As :func:`parse_path` and :func:`check_kind`; or the path is a folder, or its
+            folder does not exist.
     """
     path = parse_path(value, name)
-    if path.is_dir():
+    mode = read_mode(path, name)
+    if mode is not None and stat.S_ISDIR(mode):
         msg = f"{name} is {printable(path)}, which is a folder. Name a file in it."
         raise ConfigError(msg)
     if not path.parent.is_dir():
@@ -71,7 +81,54 @@ def parse_file(value: str | Path, name: str) -> Path:
             f"{name} is {printable(path)}, but its folder does not exist. Make it: mkdir -p FOLDER"
         )
         raise ConfigError(msg)
+    check_kind(path, name, beginning=beginning)
     return path
+
+
+def check_kind(path: Path, name: str, *, beginning: bytes) -> None:
+    """
+    Refuse to write over a file of another kind, such as a warehouse named by mistake.
+
+    Args:
+        name: The setting's name, for the message.
+        beginning: What a file of the kind begins with, in lower case. Empty files are of any kind.
+
+    Raises:
+        ConfigError: The file begins otherwise.
+    """
+    try:
+        if not path.is_file():  # Reading a named pipe would wait for a writer.
+            return
+        with path.open("rb") as file:
+            found = file.read(len(beginning))
+    except OSError:
+        return  # The code that writes the file reports what is wrong with it.
+    if found and found.lower() != beginning:
+        msg = (
+            f"{name} is {printable(path)}, a file with other content, which would be lost. Name "
+            "another file, or move this one away."
+        )
+        raise ConfigError(msg)
+
+
+def read_mode(path: Path, name: str) -> int | None:
+    """
+    The mode of the file at *path*; None if there is no such file.
+
+    Raises:
+        ConfigError: There cannot be one.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        why = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        msg = (
+            f"{name} is {printable(path, limit=80)}, which cannot be a file here ({why}). Name "
+            "another file."
+        )
+        raise ConfigError(msg) from error
 
 
 def check_database(path: str | Path) -> Path:
@@ -99,19 +156,15 @@ def check_database(path: str | Path) -> Path:
     try:
         size = len(Path(path).name.encode())
         str(path).encode()
-        mode = Path(path).stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        if size > _NAME_BYTES:
-            msg = f"--database has a name of {size} bytes. Choose one of at most {_NAME_BYTES}."
-            raise ConfigError(msg) from None
-        return Path(path)  # The caller creates the file, or reports that it is missing.
     except UnicodeEncodeError as error:
         msg = f"--database is {shown!a}, which is not text in UTF-8. Give the file another name."
         raise ConfigError(msg) from error
-    except (OSError, ValueError) as error:
-        why = describe_os_error(error) if isinstance(error, OSError) else str(error)
-        msg = f"--database is {shown}, which cannot be a file here ({why}). Name another file."
-        raise ConfigError(msg) from error
+    mode = read_mode(Path(path), "--database")
+    if mode is None:
+        if size > _NAME_BYTES:
+            msg = f"--database has a name of {size} bytes. Choose one of at most {_NAME_BYTES}."
+            raise ConfigError(msg)
+        return Path(path)  # The caller creates the file, or reports that it is missing.
     for is_kind, kind in _KINDS:
         if is_kind(mode):
             msg = f"{shown} is {kind}, not a DuckDB file. Name another file with --database."

@@ -41,6 +41,7 @@ from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import Progress, RunLog
 from harvest_source.memory import is_plentiful
 from harvest_source.notices import Notice, NoticeKind
+from harvest_source.rotated_file import JSON_LINE
 from harvest_source.schema.endpoints import SECRET_COLUMNS
 
 
@@ -249,7 +250,7 @@ def build_http_context(
     )
     if not config.access_log:
         return http
-    path = parse_file(config.access_log, "access_log")
+    path = parse_file(config.access_log, "access_log", beginning=JSON_LINE)
     log = AccessLog(path, config.auth_profile, http.warn_of(NoticeKind.OTHER))
     return replace(http, on_response=log if on_response is None else _call_both(log, on_response))
 

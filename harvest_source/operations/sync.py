@@ -108,7 +108,7 @@ def sync(
         max_deletes=max_deletes,
     )
     target = build_target(destination, database, dataset, pipeline)
-    place = None if publish is None else _check_publishable(target, Path(publish))
+    place = None if publish is None else _check_publishable(target, publish)
     run = open_run(replace(target, takes_over=take_over), arguments, hooks)
     with (
         RunNotifier(run.settings.recipient, target) as notifier,
@@ -124,7 +124,7 @@ def sync(
         return report
 
 
-def _check_publishable(target: Target, place: Path) -> Path:
+def _check_publishable(target: Target, place: str | Path) -> Path:
     from harvest_source.warehouse.publishing import check_publishable
 
     return check_publishable(target, place)

@@ -149,7 +149,7 @@ def transform(
     target = build_target(destination, database, dataset, pipeline)
     adapter = _find_adapter(target)
     check_installed(adapter)
-    place = None if publish is None else check_publishable(target, Path(publish))
+    place = None if publish is None else check_publishable(target, publish)
     _check_exists(target)
     warnings: list[str] = []
     with sync_lock(pipeline, claim_folder(target), now=datetime.now(UTC)):

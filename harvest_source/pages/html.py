@@ -9,11 +9,13 @@ from typing import Final
 
 from harvest_source._version import __version__
 from harvest_source.ask.shown_text import clean
+from harvest_source.config.paths import check_kind
 from harvest_source.errors import ConfigError
 from harvest_source.file_permissions import create_draft
 
 _STYLE: Final = Path(__file__).with_name("style.css")
 
+_DOCTYPE: Final = "<!doctype html>"
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Makes the browser fetch nothing, even if a page contained the address of another site."""
 
@@ -38,7 +40,8 @@ def check_place(path: Path) -> None:
     Check that *path* can name a page, before the work of making it begins.
 
     Raises:
-        ConfigError: The path is a folder, or its folder does not exist.
+        ConfigError: The path is a folder, its folder does not exist, or it is a file that is no
+            page.
     """
     if path.is_dir():
         msg = f"{path} is a folder. Name a file in it: {path / 'page.html'}"
@@ -46,6 +49,7 @@ def check_place(path: Path) -> None:
     if not path.absolute().parent.is_dir():
         msg = f"There is no folder {path.absolute().parent}. Make it, or name another file."
         raise ConfigError(msg)
+    check_kind(path, "The page's file", beginning=_DOCTYPE.encode())
 
 
 def write_page(path: Path, text: str) -> None:
@@ -73,7 +77,7 @@ def build_page(title: str, body: Iterable[str], *, footer: str) -> str:
     """Build a whole page. *title* and *footer* are text, *body* is HTML."""
     return "\n".join(
         (
-            "<!doctype html>",
+            _DOCTYPE,
             '<html lang="en">',
             "<head>",
             '<meta charset="utf-8">',

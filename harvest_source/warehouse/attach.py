@@ -9,7 +9,7 @@ import dlt
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError
 from harvest_source.warehouse.pipeline import attach_existing, read_identity
-from harvest_source.warehouse.target import Target, build_target
+from harvest_source.warehouse.target import Target, build_target, check_names
 
 
 def attach(
@@ -60,6 +60,7 @@ def _find_target(
     pipeline: str, destination: str | None, database: str | Path | None, dataset: str | None
 ) -> Target:
     """Where the tables are: as the caller says, where the last sync loaded, or the default."""
+    check_names(destination or DUCKDB, database, dataset or DATASET, pipeline)
     known = read_identity(pipeline)
     if known is None or database is not None or destination not in (None, known.destination):
         return build_target(destination or DUCKDB, database, dataset or DATASET, pipeline)

@@ -9,20 +9,25 @@ open keep reading it.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.config.paths import parse_path, read_mode
 from harvest_source.defaults import DESTINATION_WAIT_S
 from harvest_source.errors import ConfigError, DestinationError, printable
 from harvest_source.file_permissions import copy_permissions, create_private_file
 from harvest_source.sql.statements import DUCKDB_CHECKPOINT
+from harvest_source.warehouse.duckdb_errors import is_duckdb
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.target import Target
 
 _READ_ONLY: Final = 0o444
+_WRITABLE: Final = 0o222
 _FOR_READERS: Final = 0o755
 _KEPT: Final = "Nothing was published; the warehouse is complete."
 
@@ -38,20 +43,23 @@ class Published:
         return f"copy for readers: {self.path}, {self.size / 1e6:,.1f} MB"
 
 
-def check_publishable(target: Target, path: Path) -> Path:
+def check_publishable(target: Target, place: str | Path) -> Path:
     """
-    Check, before a run, that a copy of *target* can be put at *path*; return *path*.
+    Check, before a run, that a copy of *target* can be put at *place*; return it as a path.
 
     Raises:
-        ConfigError: The destination is not a file, or *path* is not a file that may be replaced.
+        ConfigError: The destination is not a file, or *place* is not a file that may be replaced.
     """
+    parse_path(place, "--publish")
+    path = Path(place).expanduser()
     if target.database is None:
         msg = (
             f"--publish copies a DuckDB file; the destination is {target.destination[:80]}. Leave "
             "it out: other destinations let people read while a sync writes."
         )
         raise ConfigError(msg)
-    if path.is_dir():
+    mode = read_mode(path, "--publish")
+    if mode is not None and stat.S_ISDIR(mode):
         msg = f"--publish {path} is a folder. Name a file in it."
         raise ConfigError(msg)
     if path.absolute() == target.database.absolute() or (
@@ -59,7 +67,35 @@ def check_publishable(target: Target, path: Path) -> Path:
     ):
         msg = f"--publish {path} is the warehouse itself. Name another file."
         raise ConfigError(msg)
+    _check_replaceable(path)
     return path
+
+
+def _check_replaceable(path: Path) -> None:
+    """
+    Refuse to replace a file that is not an earlier copy: copies are DuckDB files, and read-only.
+
+    Raises:
+        ConfigError: It is not one.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return  # There is no such file; or writing the copy reports what is wrong.
+    shown = printable(path, limit=200)
+    if not stat.S_ISREG(found.st_mode) or (found.st_size and not is_duckdb(path)):
+        msg = (
+            f"--publish {shown} exists and is not a DuckDB file. The copy would replace it. Name "
+            "another file."
+        )
+        raise ConfigError(msg)
+    if found.st_size and found.st_mode & _WRITABLE:
+        msg = (
+            f"--publish {shown} is a DuckDB file that can be written to, so it is not an earlier "
+            "copy, which --publish makes read-only. The new copy would replace it. Name another "
+            f"file; or, if it is an earlier copy: chmod a-w {shlex.quote(str(path))}"
+        )
+        raise ConfigError(msg)
 
 
 def publish(target: Target, path: Path, clock: Clock | None = None) -> Published:

@@ -126,8 +126,7 @@ def build_target(
     Raises:
         ConfigError: A file is given for a destination that has none, or a name cannot be used.
     """
-    _check_types(destination, database, dataset, pipeline)
-    _check_names(destination, dataset, pipeline)
+    check_names(destination, database, dataset, pipeline)
     if destination != DUCKDB:
         if database is not None:
             msg = (
@@ -142,6 +141,17 @@ def build_target(
     path = check_database(DATABASE if database is None else database)
     _check_catalog(path)
     return Target(destination, path, dataset, pipeline, _describe_ambiguity(path, dataset))
+
+
+def check_names(destination: object, database: object, dataset: object, pipeline: object) -> None:
+    """
+    Refuse names that are not text, or that a destination or a folder cannot have.
+
+    Raises:
+        ConfigError: Says what to write instead.
+    """
+    _check_types(destination, database, dataset, pipeline)
+    _check_names(str(destination), str(dataset), str(pipeline))
 
 
 def _check_types(destination: object, database: object, dataset: object, pipeline: object) -> None:

@@ -306,6 +306,29 @@ def test_a_file_that_is_not_a_database_is_not_overwritten(make: Run, folder: Pat
     assert (folder / "notes.txt").read_text().startswith("Harvest hours")
 
 
+OVER = (
+    Mistake("page", 2, ("notes.txt", "would be lost"), ("verify", "--html", "notes.txt")),
+    Mistake("report", 2, ("notes.txt", "would be lost"), ("report", "notes.txt")),
+    Mistake("copy", 2, ("notes.txt", "not a DuckDB file"), ("sync", "--publish", "notes.txt")),
+    Mistake(
+        "access log",
+        2,
+        ("access_log", "notes.txt", "would be lost"),
+        settings={"SOURCES__HARVEST__ACCESS_LOG": "notes.txt"},
+    ),
+    Mistake("audit log", 2, ("--audit-log", "notes.txt"), ("mcp", "--audit-log", "notes.txt")),
+)
+
+
+@pytest.mark.parametrize("mistake", OVER, ids=lambda mistake: mistake.name)
+def test_a_file_of_another_kind_is_not_written_over(
+    make: Run, folder: Path, mistake: Mistake
+) -> None:
+    """A page or a log whose name is that of a warehouse would replace it, or be appended to it."""
+    assert_refusal(make(mistake), mistake)
+    assert (folder / "notes.txt").read_text() == "Harvest hours, to be filed. " * 1000
+
+
 @pytest.fixture
 def configure(folder: Path) -> Iterator[Callable[[str], None]]:
     """Write ``.dlt/config.toml`` and have dlt read it in this process."""

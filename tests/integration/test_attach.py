@@ -71,6 +71,9 @@ def test_attach_to_a_named_file_needs_no_working_folder(lab: Lab, tmp_path: Path
             harvest_source.attach(database=tmp_path / "none.duckdb")
         with pytest.raises(ConfigError, match="Pipeline other has loaded nothing"):
             harvest_source.attach("other", database=lab.database)
+        for wrong in ({"pipeline": 5}, {"dataset": b"x"}, {"pipeline": "x" * 300}):
+            with pytest.raises(ConfigError, match=next(iter(wrong))):
+                harvest_source.attach(**wrong)
     assert list(tmp_path.glob("*.duckdb")) == []
 
 

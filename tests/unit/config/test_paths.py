@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.ask import list_tables
-from harvest_source.config.paths import check_database
+from harvest_source.config.paths import check_database, check_kind, parse_file
 from harvest_source.errors import ConfigError
 from harvest_source.warehouse.duckdb_errors import is_duckdb
 from harvest_source.warehouse.target import build_target
@@ -78,3 +78,26 @@ def test_a_device_is_no_file() -> None:
     """``/dev/null`` looks like an empty file, and must not be removed."""
     with pytest.raises(ConfigError, match="is a device, not a DuckDB file"):
         check_database("/dev/null")
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "a\0b", 5, b"a.log", None])
+def test_what_cannot_be_a_file_is_refused(text: object) -> None:
+    """Also of a type that only a caller in Python can give."""
+    with pytest.raises(ConfigError, match="access_log is"):
+        parse_file(text, "access_log", beginning=b"{")  # type: ignore[arg-type]
+
+
+def test_only_a_file_of_the_same_kind_is_written(folder: Path) -> None:
+    """An empty file is of any kind, and a named pipe is not read: that would wait for a writer."""
+    place = folder / "a.log"
+    os.mkfifo(folder / "pipe")
+    for text in ("", "{}\n", "{"):
+        place.write_text(text)
+        assert parse_file("a.log", "access_log", beginning=b"{") == place
+    for each in ("pipe", "none", "."):
+        check_kind(Path(each), "access_log", beginning=b"{")
+    place.write_text("Notes")
+    with pytest.raises(ConfigError, match=r"access_log is .*a\.log, a file with other content"):
+        parse_file("a.log", "access_log", beginning=b"{")
+    (folder / "page.html").write_text("<!DOCTYPE HTML>")
+    check_kind(folder / "page.html", "page", beginning=b"<!doctype html>")

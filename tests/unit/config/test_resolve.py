@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -171,6 +172,26 @@ def test_an_unknown_key_given_in_python_is_refused(
     with pytest.raises(ConfigError, match=says) as caught:
         read_configuration(given)
     assert WORK not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [5, b"x", True, ["x"], {"x": 1}, Path("x"), object()])
+@pytest.mark.parametrize("name", ["api_url", "auth_profile", "contact", "token_command"])
+def test_a_value_in_python_that_is_not_text_is_refused(name: str, value: object) -> None:
+    """dlt converts what its providers have, not what a caller gives."""
+    with pytest.raises(ConfigError, match=f"{name} has to be text, and what was given in Python"):
+        read_configuration({name: value})
+
+
+def test_texts_may_be_paths_where_paths_are_wanted(configure: Configure, tmp_path: Path) -> None:
+    """The id of an app may be a number; a token may not, and it is not repeated."""
+    configure(credentials__access_token=GENERAL)
+    config = read_configuration(
+        {"access_log": tmp_path / "a.log", "vault_path": tmp_path, "credentials": {"client_id": 7}}
+    )
+    assert Path(str(config.access_log)) == tmp_path / "a.log"
+    with pytest.raises(ConfigError, match="refresh_token has to be text") as caught:
+        read_configuration({"credentials": {"refresh_token": 12345}})
+    assert "12345" not in str(caught.value)
 
 
 def test_a_callers_refresh_token_wins_over_the_environment(configure: Configure) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import duckdb
 import pytest
@@ -144,5 +144,28 @@ def test_unusable_places_for_a_copy_are_refused(target: Target, tmp_path: Path) 
     ):
         with pytest.raises(ConfigError, match=words):
             check_publishable(target, place)
+    unusable: tuple[Any, ...] = (5, b"x", "", "x" * 300)
+    for each in unusable:
+        with pytest.raises(ConfigError, match="--publish"):
+            check_publishable(target, each)
     with pytest.raises(ConfigError, match="copies a DuckDB file"):
         check_publishable(Target("postgres"), tmp_path / "x.duckdb")
+
+
+def test_a_file_that_is_no_earlier_copy_is_not_replaced(target: Target, tmp_path: Path) -> None:
+    """Earlier copies are read-only DuckDB files; a file named by mistake may be a warehouse."""
+    notes, pipe, other = (tmp_path / name for name in ("notes.txt", "pipe", "other.duckdb"))
+    notes.write_text("Notes")
+    os.mkfifo(pipe)
+    write(other, 7)
+    for place, words in ((notes, "not a DuckDB file"), (pipe, "not a DuckDB file"), (other, "a-w")):
+        with pytest.raises(ConfigError, match=words):
+            check_publishable(target, place)
+    assert read(other) == [7]
+    other.chmod(0o444)
+    assert check_publishable(target, other) == other
+    (tmp_path / "empty.duckdb").touch()
+    for name in ("empty.duckdb", "none.duckdb"):
+        assert check_publishable(target, tmp_path / name) == tmp_path / name
+    publish(target, other)
+    assert check_publishable(target, other) == other
