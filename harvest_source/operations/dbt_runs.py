@@ -116,10 +116,12 @@ def copy_package(folder: Path) -> None:
     Raises:
         ConfigError: The folder is not empty, or cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        msg = f"{folder} already exists and is not empty. Nothing was copied. Name a new folder."
-        raise ConfigError(msg)
     try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            msg = (
+                f"{folder} already exists and is not empty. Nothing was copied. Name a new folder."
+            )
+            raise ConfigError(msg)
         shutil.copytree(PACKAGE, folder, dirs_exist_ok=True)
     except OSError as error:
         msg = (

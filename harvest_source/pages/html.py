@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import html
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from harvest_source._version import __version__
 from harvest_source.ask.shown_text import clean
-from harvest_source.config.paths import check_kind
+from harvest_source.config.paths import check_kind, read_mode
 from harvest_source.errors import ConfigError
 from harvest_source.file_permissions import create_draft
 
 _STYLE: Final = Path(__file__).with_name("style.css")
 
+_PAGE_FILE: Final = "The page's file"
 _DOCTYPE: Final = "<!doctype html>"
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Makes the browser fetch nothing, even if a page contained the address of another site."""
@@ -43,13 +45,14 @@ def check_place(path: Path) -> None:
         ConfigError: The path is a folder, its folder does not exist, or it is a file that is no
             page.
     """
-    if path.is_dir():
+    mode = read_mode(path, _PAGE_FILE)
+    if mode is not None and stat.S_ISDIR(mode):
         msg = f"{path} is a folder. Name a file in it: {path / 'page.html'}"
         raise ConfigError(msg)
     if not path.absolute().parent.is_dir():
         msg = f"There is no folder {path.absolute().parent}. Make it, or name another file."
         raise ConfigError(msg)
-    check_kind(path, "The page's file", beginning=_DOCTYPE.encode())
+    check_kind(path, _PAGE_FILE, beginning=_DOCTYPE.encode())
 
 
 def write_page(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from harvest_source.dlt_internals import build_duckdb, find_destination, supports_merge
 from harvest_source.errors import ConfigError
 from harvest_source.warehouse.table_format import choose_table_format
-from harvest_source.warehouse.target import Target
+from harvest_source.warehouse.target import Target, explain_unknown
 
 _MERGE: Final = "delete-insert"
 
@@ -23,12 +23,7 @@ def build_destination(target: Target) -> Any:
         # dlt would resolve a relative path in the folder where its pipeline was first run.
         return build_duckdb(str(target.database.absolute()), read_only=target.only_reads)
     if (found := find_destination(target.destination)) is None:
-        msg = (
-            f"There is no dlt destination {target.destination[:80]!r}. The default is duckdb; "
-            "others are named as dlt names them: postgres, bigquery, snowflake, ... "
-            "See docs/destinations.md"
-        )
-        raise ConfigError(msg)
+        raise ConfigError(explain_unknown(target.destination))
     choose_table_format(found, target)
     if not supports_merge(found, _MERGE):
         msg = (

@@ -32,6 +32,7 @@ _SYSTEM_SCHEMAS: Final = frozenset({_INFORMATION_SCHEMA, "pg_catalog"})
 _POSTGRES: Final = frozenset({"postgres", "redshift"})
 """Destinations that reserve all names that begin with pg_."""
 
+_DESTINATION_LENGTH: Final = 200
 _PIPELINE_BYTES: Final = 200
 """File systems allow 255; dlt and the lock add endings."""
 
@@ -184,6 +185,8 @@ def _check_names(destination: str, dataset: str, pipeline: str) -> None:
     Raises:
         ConfigError: Names it, and what to choose.
     """
+    if not destination.isprintable() or len(destination) > _DESTINATION_LENGTH:
+        raise ConfigError(explain_unknown(destination))
     if not re.fullmatch(r"[\w-]+", pipeline):
         msg = (
             f"--pipeline is {pipeline[:80]!a}. It names a folder: letters, digits, - and _ only. "
@@ -233,6 +236,14 @@ def _check_catalog(path: Path) -> None:
             f"changed. Name another file, such as {DATABASE}."
         )
         raise ConfigError(msg)
+
+
+def explain_unknown(destination: str) -> str:
+    """The message for a name that no destination of dlt has."""
+    return (
+        f"There is no dlt destination {destination[:80]!r}. The default is duckdb; others are "
+        "named as dlt names them: postgres, bigquery, snowflake, ... See docs/destinations.md"
+    )
 
 
 def refuse_other_pipeline(target: Target, owner: str | None) -> None:

@@ -27,6 +27,7 @@ from tests.support.command import (
 
 SECRET = "1.pt.this-must-never-be-printed"
 LEAST_WORDS = 6
+LONG = "x" * 300
 MOST_LINES = 5
 
 
@@ -242,6 +243,19 @@ MORE = (
         6,
         ("/nowhere-at-all", "does not exist", "Make it"),
         ("sync", "--database", "~/nowhere-at-all/x.duckdb"),
+    ),
+    *(
+        Mistake(
+            f"a name that is too long: {' '.join(each)}", 2, ("name", "too long"), (*each, LONG)
+        )
+        for each in (("verify", "--html"), ("report",), ("dbt",), ("sync", "--publish"))
+    ),
+    *(
+        Mistake(f"{name}: no text", 2, ("There is no dlt destination",), (name, *to))
+        for name, to in (
+            ("verify", ("--destination", "\udcff")),
+            ("export", ("--destination", LONG, "folder")),
+        )
     ),
     Mistake("status: account", 2, ("account_id", "digits"), ("status", "--account", "abc")),
     Mistake("check: no token", 2, ("No Harvest access token",), ("check",), {TOKEN: ""}),
