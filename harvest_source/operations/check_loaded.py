@@ -8,7 +8,7 @@ from dataclasses import replace
 import duckdb
 
 from harvest_source.auth.sessions import Session
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, printable
 from harvest_source.extract.cursor import Cursor
 from harvest_source.load.state import stored_accounts
 from harvest_source.operations.audit_tables import find_cursor
@@ -30,7 +30,7 @@ def check_loaded(warehouse: Warehouse) -> None:
         return
     target = warehouse.target
     datasets = _list_datasets(warehouse)
-    there = f" Datasets there: {', '.join(datasets)}." if datasets else ""
+    there = f" Datasets there: {printable(', '.join(datasets), limit=300)}." if datasets else ""
     msg = (
         f"Pipeline {target.pipeline} has loaded nothing into dataset {target.dataset} of "
         f"{target.database or target.destination}, so there is nothing to work on.{there} Give "
