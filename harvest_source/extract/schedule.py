@@ -57,7 +57,12 @@ def is_implausible(at: datetime, now: datetime) -> bool:
 
     Otherwise a clock that was once years ahead would postpone a schedule for years.
     """
-    return at > now + _FUTURE
+    return at > find_latest(now)
+
+
+def find_latest(now: datetime) -> datetime:
+    """The latest time that may have been stored without a wrong clock."""
+    return now + _FUTURE
 
 
 def leave_out_future(runs: Sequence[RunRecord], now: datetime) -> Sequence[RunRecord]:

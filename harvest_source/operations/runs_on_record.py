@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from harvest_source.extract.schedule import leave_out_future
+from harvest_source.extract.schedule import find_latest, leave_out_future
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord
 from harvest_source.sql.conditions import EVERY_ROW, Within
@@ -25,7 +25,7 @@ def read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> Sequence[RunReco
     """
     if not warehouse.has_table(SYNC_RUNS):
         return []
-    recent = Within("started_at", now - _LOOKED_BACK, None)
+    recent = Within("started_at", now - _LOOKED_BACK, find_latest(now))
     rows = sql.select(SYNC_RUNS, recent, RUN_COLUMNS)
     rows = rows or sql.select(SYNC_RUNS, EVERY_ROW, RUN_COLUMNS)
     runs = sorted(map(RunRecord.parse, rows), key=lambda each: each.started_at, reverse=True)

@@ -60,6 +60,9 @@ def test_a_run_while_the_clock_was_ahead_hides_no_later_run(lab: Lab) -> None:
     report = look(lab, max_age="2h", table=("clients",))
     assert (report.exit_code, round(ages(report)["clients"])) == (0, 1)
     assert report.runs[0].started_at < report.now
+    lab.rest(60 * 24 * HOUR)
+    report = look(lab, table=("clients",))
+    assert report.runs[0].started_at < report.now, "also when no other run is recent"
 
 
 @pytest.mark.rare
