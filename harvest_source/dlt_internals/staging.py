@@ -7,13 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+import dlt
 from dlt.common.destination.client import WithStagingDataset
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.utils import get_deterministic_temp_table_name
 
 from harvest_source.dlt_internals.destinations import JobClient
-from harvest_source.dlt_internals.stored_schemas import DltNames
+from harvest_source.dlt_internals.stored_schemas import DltNames, find_stored_schema
 from harvest_source.sql import maintenance
 
 _POSTGRES: Final = "postgres"
@@ -79,13 +80,19 @@ class ForeignStaging:
     table: str | None = None
 
 
-def find_foreign_staging(client: JobClient, names: Iterable[str]) -> ForeignStaging | None:
+def find_foreign_staging(
+    client: JobClient, source: str, names: Iterable[str]
+) -> ForeignStaging | None:
     """
-    What others have in dlt's staging dataset in place of the tables *names*; None if nothing.
+    What others have in dlt's staging dataset in place of our tables; None if nothing.
 
     Every load of ours empties tables of the staging dataset, and :func:`drop_staging` drops them.
-    dlt creates its table of loads only in datasets that a pipeline loads into, and the table
-    ``_dlt_version`` before any other, or in the same transaction.
+    dlt creates its table of loads only in datasets that a pipeline loads into.
+
+    Args:
+        source: Name of our schema. The tables of the one that the destination stores count too: a
+            new working folder does not know them yet.
+        names: Tables as the working folder knows them, and those that are loaded next.
 
     Without the methods of dlt's clients: our own list of tables, by dlt's names.
     """
@@ -96,13 +103,16 @@ def find_foreign_staging(client: JobClient, names: Iterable[str]) -> ForeignStag
             found = _find_tables(client)
         except DatabaseException:
             return None  # A destination that cannot list its tables.
-        if not found:
-            return None
+    if not found:
+        return None
+    stored = find_stored_schema(client, source)
+    tables = {*names, *(_list_tables(stored) if stored else ())}
+    with client.with_staging_dataset():
         dataset = client.sql_client.dataset_name
         (loads,) = _spell(client, client.schema.loads_table_name)
         if loads in found:
             return ForeignStaging(dataset)
-        for name in _find_taken(client, found, names):
+        for name in _find_taken(client, found, tables):
             if not _is_made_by_dlt(client, found, name):
                 return ForeignStaging(dataset, name)
     return None
@@ -130,6 +140,11 @@ def _is_made_by_dlt(client: SqlJobClientBase, found: Mapping[str, bool], name: s
         return False
     _, columns = next(iter(client.get_storage_tables([name])))
     return found[name] and any(column.lower().startswith("_dlt") for column in columns)
+
+
+def _list_tables(schema: dlt.Schema) -> Sequence[str]:
+    """The names of the tables of a schema, dlt's own left out."""
+    return schema.data_table_names(seen_data_only=False, include_incomplete=True)
 
 
 def _find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:
@@ -169,12 +184,13 @@ def _drop_tables(client: SqlJobClientBase, found: Mapping[str, bool]) -> set[str
     if client.config.destination_type == _POSTGRES:
         sql.execute_sql(maintenance.POSTGRES_LOCK_WAIT)
     client._delete_schema_in_storage(schema)
-    names = schema.data_table_names(seen_data_only=False, include_incomplete=True)
-    names += [
+    tables = _list_tables(schema)
+    helpers = [
         get_deterministic_temp_table_name(name, step)
-        for name in names
+        for name in tables
         for step in ("delete", "insert")  # What some destinations keep after a merge.
     ]
+    names = [*tables, *helpers]
     spelled = dict(zip(_spell(client, *names), names, strict=True))
     ours = {each for each in spelled if found.get(each)}
     sql.drop_tables(*(spelled[each] for each in sorted(ours)))

@@ -128,7 +128,7 @@ def _check_staging(
     names = {*OWN_BY_NAME, *schema.data_table_names(seen_data_only=False, include_incomplete=True)}
     for each in endpoints:
         names |= {each.name, *each.child_tables}
-    refuse_foreign_staging(target, find_foreign_staging(client, names))
+    refuse_foreign_staging(target, find_foreign_staging(client, SOURCE, names))
 
 
 def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:

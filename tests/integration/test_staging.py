@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import dlt
@@ -223,6 +224,25 @@ def test_a_first_sync_keeps_an_object_in_place_of_a_table_that_it_reads(open_lab
     with pytest.raises(ConfigError, match="table or view clients that dlt did not create"):
         lab.sync("clients")
     assert lab.sql("SELECT x FROM harvest_staging.clients") == [{"x": 1}]
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
+def test_a_new_working_folder_keeps_an_object_in_place_of_a_table_that_it_does_not_read(
+    lab: Lab, kind: str
+) -> None:
+    """In a new container the folder is empty; dlt uses and drops all tables that are loaded."""
+    lab.alter("CREATE SCHEMA harvest_staging")
+    lab.alter(f"CREATE {kind} harvest_staging.invoices AS FROM harvest.invoices")
+    kept = lab.sql("FROM harvest_staging.invoices")
+    change(lab)
+    shutil.rmtree(lab.folder / "dlt")
+    with pytest.raises(ConfigError, match="table or view invoices that dlt did not create"):
+        lab.sync("time_entries")
+    shutil.rmtree(lab.folder / "dlt")
+    options = {"account": lab.server.settings.accounts, "settings": lab.settings}
+    with lab.working(), pytest.raises(ConfigError, match="Move invoices into another schema"):
+        verify(database=lab.database, **options)  # type: ignore[arg-type]
+    assert lab.sql("FROM harvest_staging.invoices") == kept
 
 
 @pytest.mark.rare
