@@ -16,6 +16,7 @@ from dlt.destinations.utils import get_deterministic_temp_table_name
 from harvest_source.dlt_internals.destinations import JobClient
 from harvest_source.dlt_internals.stored_schemas import DltNames, find_stored_schema
 from harvest_source.sql import maintenance
+from harvest_source.sql.statements import count_qualified
 
 _POSTGRES: Final = "postgres"
 _SQLALCHEMY: Final = "sqlalchemy"
@@ -134,12 +135,23 @@ def _find_taken(
 
 
 def _is_made_by_dlt(client: SqlJobClientBase, found: Mapping[str, bool], name: str) -> bool:
-    """Whether dlt has created the table or view *name*: all our tables have columns of dlt's."""
-    (version,) = _spell(client, client.schema.version_table_name)
-    if version not in found and client.capabilities.supports_ddl_transactions:
-        return False
+    """
+    Whether dlt has created the table or view *name*: all our tables have columns of dlt's.
+
+    Where each ``CREATE TABLE`` is committed by itself, a killed load can leave tables without
+    ``_dlt_version``, and without rows. SQLite and MariaDB are such databases, whatever dlt says.
+    """
     _, columns = next(iter(client.get_storage_tables([name])))
-    return found[name] and any(column.lower().startswith("_dlt") for column in columns)
+    if not (found[name] and any(column.lower().startswith("_dlt") for column in columns)):
+        return False
+    (version,) = _spell(client, client.schema.version_table_name)
+    if version in found:
+        return True
+    is_sqlalchemy = client.config.destination_type == _SQLALCHEMY
+    if client.capabilities.supports_ddl_transactions and not is_sqlalchemy:
+        return False
+    counted = client.sql_client.execute_sql(count_qualified(DltNames(client).table(name))[0])
+    return not counted or not counted[0][0]
 
 
 def _list_tables(schema: dlt.Schema) -> Sequence[str]:

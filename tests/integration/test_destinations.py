@@ -239,6 +239,36 @@ def test_an_object_in_place_of_a_staging_table_is_kept(lab: DestinationLab) -> N
     assert lab.sync("clients").status == "ok"
 
 
+CREATED = "dlt.destinations.impl.sqlalchemy.db_api_client:SqlalchemyClient:create_table"
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("lab", ["sqlite", "mariadb"], indirect=True)
+@pytest.mark.parametrize("number", range(12, 17))
+def test_a_load_killed_while_it_created_tables_is_repeated(
+    lab: DestinationLab, number: int
+) -> None:
+    """Each of these tables is committed by itself, in any order, also before _dlt_version."""
+    options = {"number": signal.SIGKILL, "moment": CREATED, "call_number": number}
+    with start_sync(lab, "time_entries", "invoices", **options) as child:  # type: ignore[arg-type]
+        assert child.wait() == -signal.SIGKILL
+    assert lab.sync("time_entries", "invoices").status == "ok"
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("lab", ["postgres", "sqlite", "mariadb"], indirect=True)
+def test_a_copy_of_a_table_in_the_staging_dataset_is_kept(lab: DestinationLab) -> None:
+    """It has dlt's columns too, but also rows, and there is no _dlt_version."""
+    assert lab.sync("clients").status == "ok"
+    with lab.reader() as pipeline, pipeline.sql_client() as client:
+        table = client.make_qualified_table_name("clients")
+    run_in_staging(lab, f"CREATE TABLE {{}} AS SELECT * FROM {table}")
+    lab.rest()
+    with pytest.raises(ConfigError, match="table or view clients that dlt did not create"):
+        lab.sync("clients")
+    assert run_in_staging(lab, "SELECT COUNT(*) FROM {}") == [[(len(lab.table("clients")),)]]
+
+
 def run_in_staging(lab: DestinationLab, *statements: str) -> list[Any]:
     """Run *statements* about the table ``clients`` of dlt's staging dataset."""
     with (
