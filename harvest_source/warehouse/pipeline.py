@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dlt
-from dlt.pipeline.exceptions import CannotRestorePipelineException
+from dlt.pipeline.exceptions import CannotRestorePipelineException, PipelineStepFailed
 
 from harvest_source.dlt_internals import (
     FOLDER_ERRORS,
@@ -33,7 +33,11 @@ from harvest_source.errors import BusyError, DestinationError, counted
 from harvest_source.load.state import own_state
 from harvest_source.memory import release_memory, release_memory_if_scarce
 from harvest_source.warehouse.destination import build_destination
-from harvest_source.warehouse.failures import build_settings_error, is_temporary
+from harvest_source.warehouse.failures import (
+    as_destination_error,
+    build_settings_error,
+    is_temporary,
+)
 from harvest_source.warehouse.settings_checks import check_pipeline, check_settings
 from harvest_source.warehouse.stored_state import is_known, read_local, read_stored
 from harvest_source.warehouse.target import Target
@@ -337,7 +341,8 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
 
     Raises:
         ConfigError: The destination lacks settings.
-        DestinationError: The working folder cannot be used; it may be another user's.
+        DestinationError: The destination cannot be reached, or the working folder cannot be used;
+            it may be another user's.
     """
     destination = find_destination(target.destination)
     if target.database is not None:
@@ -351,6 +356,9 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
             destination=destination,
             dataset_name=target.dataset,
         )
+    except PipelineStepFailed:  # A new folder: dlt asks the destination for the state.
+        with as_destination_error(target, lambda: UNTOUCHED):
+            raise
     except CannotRestorePipelineException:
         return None
     except ConfigurationException as error:

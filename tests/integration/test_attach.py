@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 import harvest_source
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.export.export import export
 from tests.support.lab import Lab
 from tests.support.labs import OpenLab
 
@@ -87,3 +88,22 @@ def test_a_setting_that_names_another_file_draws_a_warning(
     assert "--database other.duckdb" in warning
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(lab.database))
     assert lab.sync("clients").run_log.warnings == []
+
+
+@pytest.mark.parametrize("address", ["postgresql://a:-@127.0.0.1:1/none", None])
+def test_a_server_that_cannot_be_asked_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
+    """In a new working folder dlt asks it for the state; no server, or no settings for one."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    if address is not None:
+        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    error, text = (
+        (ConfigError, "lacks settings")
+        if address is None
+        else (DestinationError, "No connection to")
+    )
+    for _ in range(2):
+        with pytest.raises(error, match=text):
+            export(tmp_path / "exported", destination="postgres")
