@@ -117,3 +117,23 @@ def test_full_refresh_removes_elements_without_a_row(open_lab: OpenLab) -> None:
     report = lab.sync("invoices", full_refresh=True)
     assert (report.status, report.run_log.warnings) == ("ok", [])
     assert_equal(lab, "invoices")
+
+
+def test_full_refresh_removes_elements_of_undeclared_arrays_too(open_lab: OpenLab) -> None:
+    """A list that Harvest adds later becomes a child table by itself."""
+    lab = open_lab(invoices=5)
+    lab.stop_timers()
+    for table in ("invoices", "users"):
+        lab.server.alter(table, "set_field", name="brand_new", value=["a", "b"])
+    lab.sync("invoices", "users")
+    arrays = ("invoices__brand_new", "users__brand_new")
+    before = [len(lab.table(array)) for array in arrays]
+    for array in arrays:
+        lab.alter(
+            f"INSERT INTO {array} BY NAME SELECT * REPLACE ('x' AS _dlt_id, 'gone' AS "
+            f"_dlt_root_id, 'gone' AS _dlt_parent_id) FROM {array} LIMIT 1"
+        )
+    lab.rest()
+    assert lab.sync("invoices", "users", full_refresh=True).status == "ok"
+    assert [len(lab.table(array)) for array in arrays] == before
+    assert lab.verify().exit_code == 0
