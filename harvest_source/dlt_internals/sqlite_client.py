@@ -1,6 +1,6 @@
 """
 dlt's SQLAlchemy destination, whose SQLite files are private when they are new, and whose statements
-in MySQL and MariaDB wait only a limited time for a lock.
+in MySQL and MariaDB wait only a limited time for a lock, and merge in one transaction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class PrivateSqlite(OwnDestination, dlt.destinations.sqlalchemy):
 
     SQLite creates files with the permissions of the umask, and its journals with those of the file.
     dlt keeps each dataset in a file of its own, and its staging dataset in a new one for each load.
-    When dlt's client classes move: dlt's own destination, and the umask decides.
+    When dlt's client classes move: dlt's own destination, and the umask decides; in MariaDB a run
+    killed while it merges may lose rows until the audit finds them.
     """
 
     dlts_type = "dlt.destinations.sqlalchemy"
@@ -52,6 +53,7 @@ class PrivateSqlite(OwnDestination, dlt.destinations.sqlalchemy):
 @cache
 def _build_client() -> Any:
     from dlt.destinations.impl.sqlalchemy.db_api_client import SqlalchemyClient
+    from dlt.destinations.impl.sqlalchemy.merge_job import SqlalchemyMergeFollowupJob
     from dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client import SqlalchemyJobClient
 
     class SqlClient(SqlalchemyClient):
@@ -74,6 +76,17 @@ def _build_client() -> Any:
             if not self._sqlite_is_memory_db() and not name.startswith("file:"):  # An address.
                 create_private_file(Path(name))
 
+    class MergeJob(SqlalchemyMergeFollowupJob):
+        @classmethod
+        def gen_merge_sql(cls, *given: Any) -> Any:
+            """
+            Create dlt's helper tables before any row is deleted.
+
+            MySQL and MariaDB commit whenever a table is created. dlt 1.31 creates one between
+            deleting the old rows and inserting the new ones: a run killed there lost all of them.
+            """
+            return sorted(super().gen_merge_sql(*given), key=_changes_rows)
+
     class Client(SqlalchemyJobClient):
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
             super().__init__(schema, config, capabilities)
@@ -82,4 +95,14 @@ def _build_client() -> Any:
                 made.dataset_name, made.staging_dataset_name, config.credentials, capabilities
             )
 
+        def _create_merge_followup_jobs(self, table_chain: Any) -> Any:
+            for table in table_chain:
+                self._to_table_object(table)  # As dlt does: the statements need it.
+            return [MergeJob.from_table_chain(table_chain, self.sql_client)]
+
     return Client
+
+
+def _changes_rows(statement: str) -> bool:
+    """Whether a *statement* of a merge changes rows, and not a helper table."""
+    return not statement.lstrip().upper().startswith(("CREATE TABLE", "DROP TABLE"))

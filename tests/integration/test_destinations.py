@@ -14,6 +14,7 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.destinations.exceptions import DatabaseTerminalException
 
 from harvest_source import harvest
 from harvest_source.errors import ConfigError, find_cause
@@ -267,6 +268,32 @@ def test_a_copy_of_a_table_in_the_staging_dataset_is_kept(lab: DestinationLab) -
     with pytest.raises(ConfigError, match="table or view clients that dlt did not create"):
         lab.sync("clients")
     assert run_in_staging(lab, "SELECT COUNT(*) FROM {}") == [[(len(lab.table("clients")),)]]
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("lab", ["sqlite", "mariadb"], indirect=True)
+def test_a_merge_that_ends_early_deletes_no_row(
+    lab: DestinationLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MariaDB commits when a table is created, so dlt's helper tables are created before."""
+    from dlt.destinations.impl.sqlalchemy.db_api_client import SqlalchemyClient
+
+    assert lab.sync("invoices").status == "ok"
+    tables = ("invoices", "invoices__line_items")
+    before = [len(lab.table(each)) for each in tables]
+    whole = SqlalchemyClient.execute_query
+
+    def refuse(self: Any, query: Any, *given: Any, **more: Any) -> Any:
+        if str(query).lstrip().startswith("INSERT INTO harvest.invoices "):
+            raise DatabaseTerminalException(Exception("refused"))
+        return whole(self, query, *given, **more)
+
+    lab.rest()
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlalchemyClient, "execute_query", refuse)
+        assert lab.sync("invoices", full_refresh=True).status == "error"
+    assert [len(lab.table(each)) for each in tables] == before != [0, 0]
+    assert lab.sync("invoices").status == "ok"
 
 
 def run_in_staging(lab: DestinationLab, *statements: str) -> list[Any]:
