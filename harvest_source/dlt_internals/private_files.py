@@ -16,6 +16,10 @@ _COMMITS: Final[dict[Path, AbstractContextManager[Any]]] = {}
 """By DuckDB file, the lock of the connection that commits now."""
 
 
+_LEAST_SIZE: Final = 12_288
+"""Bytes of a DuckDB file without tables: its three headers."""
+
+
 def create_duckdb_file(path: Path) -> None:
     """
     Create a DuckDB file that every DuckDB from 1.0 on can read, unless the file exists.
@@ -45,8 +49,19 @@ def create_duckdb_file(path: Path) -> None:
         draft.chmod(PRIVATE)
         os.link(draft, place)  # Unlike a renaming, this replaces no file of another process.
     if not path.exists():  # DuckDB reports why, or the file system has no links.
-        duckdb.connect(str(path), config=settings).close()
+        try:
+            duckdb.connect(str(path), config=settings).close()
+        except duckdb.Error:
+            _remove_unfinished(place)
+            raise
         path.chmod(PRIVATE)
+
+
+def _remove_unfinished(place: Path) -> None:
+    """Remove the beginning of a file for which the disk had no room: DuckDB would refuse it."""
+    with suppress(OSError):
+        if place.stat().st_size < _LEAST_SIZE:
+            place.unlink()
 
 
 def create_duckdb_log(database: Path) -> None:

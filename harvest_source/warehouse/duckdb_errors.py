@@ -7,6 +7,7 @@ DuckDB has few error types, so most errors are recognized by words that every ve
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -42,6 +43,7 @@ _WAL_DAMAGED: Final = (
 """What DuckDB says of a damaged log, or another file's; the first precedes only some of these."""
 _DAMAGED: Final = ("Corrupt database file", "Could not read enough bytes from file")
 """A block whose checksum is wrong, and a file that is too short."""
+_MAKE_ROOM: Final = "Make room on that disk, then run again."
 _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")
 
 
@@ -97,9 +99,10 @@ def explain_error(
         )
     if is_damaged(error):
         return explain_damage(path, error, kept=kept)
+    is_full = os.strerror(errno.ENOSPC) in text
+    remedy = _MAKE_ROOM if is_full else "If this persists, name another file with --database."
     return _explain_path(path, kept, only_reads=only_reads) or (
-        f"DuckDB cannot open {path}: {printable(text).rstrip('.')}. {kept} If this persists, name "
-        "another file with --database."
+        f"DuckDB cannot open {path}: {printable(text).rstrip('.')}. {kept} {remedy}"
     )
 
 

@@ -56,6 +56,14 @@ def test_the_process_that_holds_the_file_is_named(text: str, tmp_path: Path) -> 
     assert "destination_wait" in message
 
 
+def test_a_full_disk_needs_room(tmp_path: Path) -> None:
+    """The next step is to make room, not to name another file."""
+    path = tmp_path / "a.duckdb"
+    text = f'IO Error: Could not write file "{path}": No space left on device'
+    message = explain(duckdb.IOException(text), path)
+    assert message.endswith(f"{KEPT} Make room on that disk, then run again.")
+
+
 def test_an_unknown_holder_is_called_another_process() -> None:
     """DuckDB cannot always tell which process has the file."""
     assert find_holder(duckdb.IOException("Could not set lock on file")) == "another process"

@@ -17,6 +17,7 @@ from harvest_source.errors import DestinationError
 from harvest_source.warehouse import duckdb_file, duckdb_log
 from harvest_source.warehouse.duckdb_file import DuckDBFile, choose_memory
 from tests.clocks import FakeClock
+from tests.support.no_room import limit_file_size
 
 KEPT = "Nothing is lost."
 
@@ -51,6 +52,16 @@ def test_a_missing_folder_is_named_and_not_created(tmp_path: Path) -> None:
     link.symlink_to(path)
     with pytest.raises(DestinationError, match=r"nowhere does not exist"):
         file_at(link).open(KEPT)
+
+
+@pytest.mark.parametrize("room", [0, 4096, 8192])
+def test_a_file_for_which_the_disk_has_no_room_is_not_left(tmp_path: Path, room: int) -> None:
+    """Its beginning would be refused by the next run, although there is room again."""
+    path = tmp_path / "a.duckdb"
+    with limit_file_size(room), pytest.raises(DestinationError, match=r"Could not write file"):
+        file_at(path).open(KEPT)
+    assert list(tmp_path.iterdir()) == []
+    file_at(path).open(KEPT).close()
 
 
 def test_the_file_stays_open_while_held(tmp_path: Path) -> None:
