@@ -137,7 +137,8 @@ def _publish(run: Run, report: SyncReport, place: Path) -> SyncReport:
     from harvest_source.warehouse.publishing import publish
 
     try:
-        publish(run.target, place, run.hooks.clock)
+        wait_s = run.settings.destination_wait_s
+        publish(run.target, place, wait_s=wait_s, clock=run.hooks.clock)
     except DestinationError as error:
         return replace(report, errors=(error,))
     return replace(report, published=place)

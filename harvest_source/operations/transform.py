@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from harvest_source.config.parse import parse_accounts
+from harvest_source.config.parse import parse_accounts, parse_destination_wait
+from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError, counted
@@ -151,9 +152,10 @@ def transform(
     check_installed(adapter)
     place = None if publish is None else check_publishable(target, publish)
     _check_exists(target)
+    wait_s = parse_destination_wait(read_configuration({}).destination_wait)
     warnings: list[str] = []
     with sync_lock(pipeline, claim_folder(target), now=datetime.now(UTC)):
-        warehouse = Warehouse(target, on_warning=warnings.append)
+        warehouse = Warehouse(target, wait_s=wait_s, on_warning=warnings.append)
         warehouse.follow()
         check_loaded(warehouse)
         schema = f"{warehouse.dataset}_models"
@@ -182,7 +184,7 @@ def transform(
         )
         if place is None or report.exit_code:
             return report
-        published = publish_file(target, place)
+        published = publish_file(target, place, wait_s=wait_s)
     return replace(report, published=published, seconds=time.monotonic() - begun)
 
 

@@ -98,18 +98,28 @@ def _check_replaceable(path: Path) -> None:
         raise ConfigError(msg)
 
 
-def publish(target: Target, path: Path, clock: Clock | None = None) -> Published:
+def publish(
+    target: Target,
+    path: Path,
+    *,
+    wait_s: float = DESTINATION_WAIT_S,
+    clock: Clock | None = None,
+) -> Published:
     """
     Put a read-only copy of the warehouse at *path*, atomically.
 
     All users may read a new copy; one that replaces another is for those who could read that one.
+
+    Args:
+        wait_s: Longest wait in seconds while another process has the warehouse open.
+        clock: Waits meanwhile.
 
     Raises:
         DestinationError: The file is in use, or the copy cannot be written. What was at *path* is
             unchanged.
     """
     assert target.database is not None
-    file = DuckDBFile(target.database, clock or SystemClock(), DESTINATION_WAIT_S, lambda _: None)
+    file = DuckDBFile(target.database, clock or SystemClock(), wait_s, lambda _: None)
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     # While the connection is open, no other process can change the file.
     with file.open(_KEPT) as connection:

@@ -22,6 +22,7 @@ import pytest
 from harvest_source.warehouse.publishing import publish
 from harvest_source.warehouse.target import Target
 from tests.support.environments import make_dbt_environment, make_environment
+from tests.support.holders import reading
 from tests.support.lab import Row
 from tests.support.models_lab import MODELS, ModelsLab, by, is_near, read, total
 from tests.support.models_reports import REPORTS
@@ -206,6 +207,18 @@ def test_a_failed_dbt_test_exits_with_5_and_publishes_nothing(
     assert report["status"] == "error"
     assert any("clients" in error["name"] for error in report["errors"])
     assert not place.exists()
+
+
+def test_a_reader_of_the_warehouse_is_waited_for(
+    copied: ModelsLab, dbt_python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build waits for as long as ``destination_wait`` says: here not at all."""
+    monkeypatch.setenv("SOURCES__HARVEST__DESTINATION_WAIT", "0")
+    with reading(copied.database) as reader:
+        report = copied.transform(dbt_python, expect=6)
+    (error,) = report["errors"]
+    # It does not say how long it waited.
+    assert f"(PID {reader.pid}). Nothing" in error["message"]
 
 
 def test_missing_tables_are_empty_and_misfit_values_are_counted(

@@ -14,6 +14,8 @@ import pytest
 from harvest_source.errors import ConfigError, DestinationError
 from harvest_source.warehouse.publishing import check_publishable, publish
 from harvest_source.warehouse.target import Target
+from tests.clocks import FakeClock
+from tests.support.holders import reading
 
 
 @pytest.fixture
@@ -105,6 +107,19 @@ def test_a_reader_keeps_the_copy_that_it_has_open(target: Target, tmp_path: Path
         publish(target, place)
         assert reader.execute("SELECT COUNT(*) FROM t").fetchall() == [(1,)]
     assert read(place) == [1, 2]
+
+
+@pytest.mark.parametrize("wait_s", [0, 5])
+def test_a_reader_of_the_warehouse_is_waited_for(
+    target: Target, tmp_path: Path, wait_s: int
+) -> None:
+    """The wait is the one that was set, and then the reader is named."""
+    assert target.database is not None
+    place, clock = tmp_path / "readers.duckdb", FakeClock()
+    with reading(target.database) as reader, pytest.raises(DestinationError) as caught:
+        publish(target, place, wait_s=wait_s, clock=clock)
+    assert f"(PID {reader.pid})" in str(caught.value)
+    assert (sum(clock.slept), place.exists()) == (wait_s, False)
 
 
 def test_a_log_of_an_earlier_copy_is_not_replayed(target: Target, tmp_path: Path) -> None:
