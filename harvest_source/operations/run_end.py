@@ -31,7 +31,9 @@ def finish(workspace: Workspace, report: SyncReport) -> SyncReport:
     once a day, by a run with an audit; another run shrinks it only if much more of it is free.
     """
     warehouse, file = workspace.warehouse, workspace.warehouse.file
-    is_audit, is_first = workspace.run_log.audit.was_due, not warehouse.has_table(SYNC_RUNS)
+    is_audit = workspace.run_log.audit.was_due
+    # A run that was refused may have lost dlt's working folder, which knows the tables.
+    is_first = _is_refused(report) or not warehouse.has_table(SYNC_RUNS)
     has_changed = is_audit or (file is not None and file.log.has_changed)
     is_open = True
     with ExitStack() as stack:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import dlt
 
 from harvest_source.dlt_internals import (
+    FOLDER_ERRORS,
     JobClient,
     StateVersion,
     find_foreign_staging,
@@ -25,6 +26,7 @@ from harvest_source.dlt_internals import (
     restore_schema,
     widen_dlt_texts,
 )
+from harvest_source.errors import DestinationError, printable
 from harvest_source.load.state import SOURCE, source_state, take_over_state
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.own_tables import OWN_BY_NAME
@@ -132,9 +134,23 @@ def _check_staging(
 
 
 def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:
-    """The tables as dlt knows them; an empty schema before the first load."""
-    has_one = pipeline.default_schema_name is not None
-    return pipeline.default_schema if has_one else dlt.Schema(SOURCE)
+    """
+    The tables as dlt knows them; an empty schema before the first load.
+
+    Raises:
+        DestinationError: The working folder lost its schema after the run began.
+    """
+    if pipeline.default_schema_name is None:
+        return dlt.Schema(SOURCE)
+    try:
+        return pipeline.default_schema
+    except FOLDER_ERRORS as error:
+        msg = (
+            f"dlt's working folder was removed or damaged while it was in use: {printable(error)}. "
+            "What was loaded stays; the next run rebuilds the folder from the destination and goes "
+            "on from there."
+        )
+        raise DestinationError(msg) from error
 
 
 def _read_destination(

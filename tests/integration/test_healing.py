@@ -43,6 +43,23 @@ def test_a_lost_folder_is_restored(lab: Lab) -> None:
     assert_whole(lab)
 
 
+def test_a_folder_that_is_lost_during_a_run_is_restored(lab: Lab) -> None:
+    """The run is refused, not reported as a bug; the next one reads what it could not load."""
+
+    def lose(request: Request) -> None:
+        if request.table == "clients":
+            shutil.rmtree(lab.folder / "dlt", ignore_errors=True)
+
+    lab.server.before_request(lose)
+    report = lab.sync(*TABLES)
+    lab.server.clear_hooks()
+    assert report.exit_code == 6
+    assert "dlt" in str(report.errors[0])
+    lab.rest()
+    assert lab.sync(*TABLES).status == "ok"
+    assert_whole(lab)
+
+
 @pytest.mark.parametrize(
     ("statement", "table"),
     [
