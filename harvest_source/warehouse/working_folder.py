@@ -154,5 +154,5 @@ def _owner_file(target: Target) -> Path:
 def _read(owner: Path) -> str:
     try:
         return owner.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""

@@ -181,3 +181,10 @@ def test_a_folder_made_for_reading_is_private(
     with umask(0o022):
         attach_existing(target, read_only=False)
     assert read_mode(working) == 0o700
+
+
+def test_a_file_in_place_of_the_data_folder_is_named(target: Target, tmp_path: Path) -> None:
+    """A run, ``status`` and ``check`` say how to choose another folder."""
+    (tmp_path / "dlt").write_text("A file.")
+    with pytest.raises(DestinationError, match=r"Not a directory.*DLT_DATA_DIR"):
+        attach(target)
