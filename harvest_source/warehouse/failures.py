@@ -48,6 +48,11 @@ _MACHINE: Final = (
     errno.EIO,
 )
 """Error numbers that concern the machine and not the rows: the same package may load later."""
+_OF_SYSTEM: Final = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
+"""
+DuckDB's errors that quote the system's words: also of a commit that it could not write, and of each
+use of the file after that. Other errors may quote rows instead.
+"""
 _REFUSALS: Final = (
     PipelineStepFailed,
     ConfigurationException,
@@ -197,7 +202,7 @@ def _is_of_machine(error: BaseException) -> bool:
         return True
     if is_locked(error) or is_damaged(error):
         return True
-    if isinstance(error, duckdb.IOException):
+    if isinstance(error, _OF_SYSTEM):
         return any(_says(error, number) for number in _MACHINE)
     return isinstance(error, OSError) and error.errno in _MACHINE
 
@@ -212,7 +217,7 @@ def _is_left_over(error: BaseException) -> bool:
     return isinstance(error, duckdb.TransactionException) and _MARKED in str(error)
 
 
-def _says(error: duckdb.IOException, number: int) -> bool:
+def _says(error: BaseException, number: int) -> bool:
     """Whether *error* is the system's error *number*: DuckDB only quotes the system's words."""
     return os.strerror(number) in str(error)
 
@@ -231,8 +236,10 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
     for each in iter_causes(error, attributes=INNER_ERRORS):
         if target.database is not None and is_damaged(each):
             return DestinationError(explain_damage(target.database, each, kept=kept))
-    what = f"The destination ({target}) refused: {_last_words(str(cause))}"
-    if any(_is_disk_full(each) for each in iter_causes(error, attributes=INNER_ERRORS)):
+    causes = iter_causes(error, attributes=INNER_ERRORS)
+    full = next((each for each in causes if _is_disk_full(each)), None)
+    what = f"The destination ({target}) refused: {_last_words(str(full or cause))}"
+    if full is not None:
         return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
     if remedy := explain_lack(cause) or _find_remedy(target, str(cause)):
         return DestinationError(f"{what} {kept} {remedy}")
@@ -268,7 +275,7 @@ def _find_inner(error: BaseException) -> BaseException:
 
 
 def _is_disk_full(error: BaseException) -> bool:
-    if isinstance(error, duckdb.IOException):
+    if isinstance(error, _OF_SYSTEM):
         return _says(error, errno.ENOSPC)
     return isinstance(error, OSError) and error.errno == errno.ENOSPC
 

@@ -104,6 +104,19 @@ def test_a_full_disk_while_extracting_is_a_destination_error() -> None:
     assert "Make room on that disk" in str(raised)
 
 
+UNWRITTEN = (
+    duckdb.TransactionException(
+        "TransactionContext Error: Failed to commit: Could not write file "
+        f'"w.duckdb.wal": {os.strerror(errno.ENOSPC)}'
+    ),
+    duckdb.FatalException(
+        "FATAL Error: Failed: database has been invalidated because of a previous fatal error.\n"
+        f'Original error: "Could not write file "w.duckdb.wal": {os.strerror(errno.ENOSPC)}"'
+    ),
+)
+"""What DuckDB says of a commit for which the disk has no room, and of each later connection."""
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -112,12 +125,15 @@ def test_a_full_disk_while_extracting_is_a_destination_error() -> None:
         job_failed(
             DatabaseTransientException(duckdb.IOException(f"IO Error: {os.strerror(errno.ENOSPC)}"))
         ),
+        *(job_failed(DatabaseTransientException(each)) for each in UNWRITTEN),
     ],
-    ids=["DuckDB", "the system", "a load job"],
+    ids=["DuckDB", "the system", "a load job", "a commit", "after a commit"],
 )
 def test_a_full_disk_is_named(error: BaseException) -> None:
-    """The message says what to do, wherever the error came from."""
-    assert "Make room on that disk" in str(translate(error))
+    """The message quotes the system and says what to do, wherever the error came from."""
+    message = str(translate(error))
+    assert os.strerror(errno.ENOSPC) in message
+    assert "Make room on that disk" in message
 
 
 def test_too_few_threads_are_named() -> None:
@@ -207,8 +223,10 @@ PASSING = [
         duckdb.IOException(f"IO Error: Cannot open file: {os.strerror(number)}")
         for number in (errno.ENOSPC, errno.EACCES, errno.EIO)
     ),
+    *UNWRITTEN,
 ]
 LASTING = [
+    duckdb.ConversionException(f"Could not convert '{os.strerror(errno.ENOSPC)}' to INT64"),
     duckdb.InvalidInputException("No magic bytes found at end of file"),
     duckdb.IOException('IO Error: No files found that match the pattern "a.parquet"'),
     FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)),
