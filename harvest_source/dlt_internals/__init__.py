@@ -42,6 +42,11 @@ from harvest_source.dlt_internals.extraction import (
     find_active_pipeline,
     find_load_id,
 )
+from harvest_source.dlt_internals.foreign_tables import (
+    ForeignStaging,
+    find_foreign_staging,
+    find_foreign_table,
+)
 from harvest_source.dlt_internals.imports import avoid_sqlalchemy, defer_requests
 from harvest_source.dlt_internals.loaded_packages import prune_loaded_packages
 from harvest_source.dlt_internals.malformed import explain_malformed, find_unusable_runtime
@@ -84,11 +89,7 @@ from harvest_source.dlt_internals.source_settings import (
     find_source_setting,
     is_to_resolve,
 )
-from harvest_source.dlt_internals.staging import (
-    ForeignStaging,
-    drop_staging,
-    find_foreign_staging,
-)
+from harvest_source.dlt_internals.staging import drop_staging
 from harvest_source.dlt_internals.state import (
     FOLDER_ERRORS,
     NO_STATE,
@@ -166,6 +167,7 @@ __all__ = [
     "find_destination",
     "find_failed_table",
     "find_foreign_staging",
+    "find_foreign_table",
     "find_last_pipeline",
     "find_load_id",
     "find_merge_strategies",

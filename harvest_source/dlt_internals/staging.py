@@ -1,10 +1,9 @@
-"""dlt's staging dataset, into which dlt copies rows before it merges them: check and drop it."""
+"""dlt's staging dataset, into which dlt copies rows before it merges them: drop it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 import dlt
@@ -14,12 +13,11 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.utils import get_deterministic_temp_table_name
 
 from harvest_source.dlt_internals.destinations import JobClient
-from harvest_source.dlt_internals.stored_schemas import DltNames, find_stored_schema
+from harvest_source.dlt_internals.stored_schemas import DltNames
 from harvest_source.sql import maintenance
-from harvest_source.sql.statements import count_qualified
 
 _POSTGRES: Final = "postgres"
-_SQLALCHEMY: Final = "sqlalchemy"
+SQLALCHEMY: Final = "sqlalchemy"
 """Destination types as a client's configuration names them."""
 
 _SQLITE: Final = "sqlite"
@@ -50,10 +48,10 @@ def drop_staging(client: JobClient) -> None:
         if client.sql_client.fully_qualified_dataset_name() == main:
             return  # The user configured staging_dataset_name_layout = "%s".
         try:
-            found = _find_tables(client)
+            found = find_tables(client)
         except DatabaseException:
             return  # A destination that cannot list its tables keeps its staging dataset.
-        (version,) = _spell(client, client.schema.version_table_name)
+        (version,) = spell(client, client.schema.version_table_name)
         schemas = _find_schemas(client) if version in found else set()
         if client.schema.name not in schemas:
             return  # There is no staging dataset, or dlt did not create it for us.
@@ -66,103 +64,15 @@ def drop_staging(client: JobClient) -> None:
             _drop_empty_dataset(client)
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignStaging:
-    """
-    What dlt's staging dataset holds of others, and a load would empty and drop.
-
-    Attributes:
-        dataset: The staging dataset.
-        table: A table or view that dlt did not create; None if another pipeline has loaded into
-            the whole dataset.
-    """
-
-    dataset: str
-    table: str | None = None
-
-
-def find_foreign_staging(
-    client: JobClient, source: str, names: Iterable[str]
-) -> ForeignStaging | None:
-    """
-    What others have in dlt's staging dataset in place of our tables; None if nothing.
-
-    Every load of ours empties tables of the staging dataset, and :func:`drop_staging` drops them.
-    dlt creates its table of loads only in datasets that a pipeline loads into.
-
-    Args:
-        source: Name of our schema. The tables of the one that the destination stores count too: a
-            new working folder does not know them yet.
-        names: Tables as the working folder knows them, and those that are loaded next.
-
-    Without the methods of dlt's clients: our own list of tables, by dlt's names.
-    """
-    if not (isinstance(client, SqlJobClientBase) and isinstance(client, WithStagingDataset)):
-        return None
-    with client.with_staging_dataset():
-        try:
-            found = _find_tables(client)
-        except DatabaseException:
-            return None  # A destination that cannot list its tables.
-    if not found:
-        return None
-    stored = find_stored_schema(client, source)
-    tables = {*names, *(_list_tables(stored) if stored else ())}
-    with client.with_staging_dataset():
-        dataset = client.sql_client.dataset_name
-        (loads,) = _spell(client, client.schema.loads_table_name)
-        if loads in found:
-            return ForeignStaging(dataset)
-        for name in _find_taken(client, found, tables):
-            if not _is_made_by_dlt(client, found, name):
-                return ForeignStaging(dataset, name)
-    return None
-
-
-def _find_taken(
-    client: SqlJobClientBase, found: Iterable[str], names: Iterable[str]
-) -> Sequence[str]:
-    """Those *found* that stand in the place of the tables *names*, in alphabetical order."""
-    # SQLite and MariaDB do not distinguish cases either, and dlt does not say so.
-    is_exact = (
-        client.capabilities.has_case_sensitive_identifiers
-        and client.config.destination_type != _SQLALCHEMY
-    )
-    fold = str if is_exact else str.lower
-    normalized = {client.schema.naming.normalize_tables_path(name) for name in names}
-    spelled = {fold(name) for name in _spell(client, *normalized)} if normalized else set()
-    return [name for name in sorted(found) if fold(name) in spelled]
-
-
-def _is_made_by_dlt(client: SqlJobClientBase, found: Mapping[str, bool], name: str) -> bool:
-    """
-    Whether dlt has created the table or view *name*: all our tables have columns of dlt's.
-
-    Where each ``CREATE TABLE`` is committed by itself, a killed load can leave tables without
-    ``_dlt_version``, and without rows. SQLite and MariaDB are such databases, whatever dlt says.
-    """
-    _, columns = next(iter(client.get_storage_tables([name])))
-    if not (found[name] and any(column.lower().startswith("_dlt") for column in columns)):
-        return False
-    (version,) = _spell(client, client.schema.version_table_name)
-    if version in found:
-        return True
-    is_sqlalchemy = client.config.destination_type == _SQLALCHEMY
-    if client.capabilities.supports_ddl_transactions and not is_sqlalchemy:
-        return False
-    counted = client.sql_client.execute_sql(count_qualified(DltNames(client).table(name))[0])
-    return not counted or not counted[0][0]
-
-
-def _list_tables(schema: dlt.Schema) -> Sequence[str]:
+def list_tables(schema: dlt.Schema) -> Sequence[str]:
     """The names of the tables of a schema, dlt's own left out."""
     return schema.data_table_names(seen_data_only=False, include_incomplete=True)
 
 
-def _find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:
+def find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:
     """Find the dataset's tables and views: by name, whether it is a table."""
     sql: Any = client.sql_client
-    if client.config.destination_type == _SQLALCHEMY:
+    if client.config.destination_type == SQLALCHEMY:
         if not sql.has_dataset():
             return {}
         with sql._ensure_transaction():
@@ -176,7 +86,7 @@ def _find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:
     return {str(name): str(kind).upper() in {"BASE TABLE", "TABLE"} for name, kind in rows or ()}
 
 
-def _spell(client: SqlJobClientBase, *tables: str) -> Sequence[str]:
+def spell(client: SqlJobClientBase, *tables: str) -> Sequence[str]:
     """The names of *tables* as the destination lists them."""
     return client.sql_client._get_information_schema_components(*tables)[2]
 
@@ -196,14 +106,14 @@ def _drop_tables(client: SqlJobClientBase, found: Mapping[str, bool]) -> set[str
     if client.config.destination_type == _POSTGRES:
         sql.execute_sql(maintenance.POSTGRES_LOCK_WAIT)
     client._delete_schema_in_storage(schema)
-    tables = _list_tables(schema)
+    tables = list_tables(schema)
     helpers = [
         get_deterministic_temp_table_name(name, step)
         for name in tables
         for step in ("delete", "insert")  # What some destinations keep after a merge.
     ]
     names = [*tables, *helpers]
-    spelled = dict(zip(_spell(client, *names), names, strict=True))
+    spelled = dict(zip(spell(client, *names), names, strict=True))
     ours = {each for each in spelled if found.get(each)}
     sql.drop_tables(*(spelled[each] for each in sorted(ours)))
     return ours
@@ -216,7 +126,7 @@ def _drop_empty_dataset(client: SqlJobClientBase) -> None:
     An empty schema remains where ``RESTRICT`` is unknown: MariaDB would drop functions with it.
     """
     sql: Any = client.sql_client
-    if client.config.destination_type == _SQLALCHEMY and sql.dialect_name == _SQLITE:
+    if client.config.destination_type == SQLALCHEMY and sql.dialect_name == _SQLITE:
         sql.drop_dataset()  # A dataset is its own file.
         return
     with suppress(DatabaseException):

@@ -17,6 +17,7 @@ from harvest_source.dlt_internals import (
     JobClient,
     StateVersion,
     find_foreign_staging,
+    find_foreign_table,
     find_last_pipeline,
     iter_incomplete_tables,
     name_dlt_tables,
@@ -40,7 +41,12 @@ from harvest_source.warehouse.repair import (
 from harvest_source.warehouse.settings_checks import check_naming
 from harvest_source.warehouse.stored_state import is_known, is_overtaken, read_stored
 from harvest_source.warehouse.table_format import check_table_format
-from harvest_source.warehouse.target import Target, refuse_foreign_staging, refuse_other_pipeline
+from harvest_source.warehouse.target import (
+    Target,
+    refuse_foreign_staging,
+    refuse_foreign_table,
+    refuse_other_pipeline,
+)
 from harvest_source.warehouse.upgrade import upgrade
 
 
@@ -73,8 +79,8 @@ def restore(
         Warnings for the user.
 
     Raises:
-        ConfigError: The warehouse belongs to another pipeline, or dlt's staging dataset holds what
-            is not dlt's. Nothing changed.
+        ConfigError: The warehouse belongs to another pipeline, or something of others is in place
+            of a table. Nothing changed.
     """
     state, pending = read_state(folder.pipeline), folder.has_pending
     found = _read_destination(folder, target, endpoints)
@@ -110,8 +116,8 @@ def check_owner(
     Check that the warehouse belongs to this pipeline, or to none yet.
 
     Args:
-        loads: Tables that will be loaded; check also that dlt's staging dataset holds nothing that
-            is not dlt's. None: nothing will be loaded.
+        loads: Tables that will be loaded; check also that nothing of others is in their place, or
+            in dlt's staging dataset. None: nothing will be loaded.
 
     Raises:
         ConfigError: It belongs to another pipeline.
@@ -119,17 +125,19 @@ def check_owner(
     with pipeline.destination_client() as client:
         refuse_other_pipeline(target, find_last_pipeline(client, SOURCE))
         if loads is not None:
-            _check_staging(pipeline, client, target, loads)
+            _check_places(pipeline, client, target, loads)
 
 
-def _check_staging(
+def _check_places(
     pipeline: dlt.Pipeline, client: JobClient, target: Target, endpoints: Sequence[Endpoint]
 ) -> None:
-    """Refuse a staging dataset with something in place of a table that is or will be loaded."""
-    schema = read_schema(pipeline)
-    names = {*OWN_BY_NAME, *schema.data_table_names(seen_data_only=False, include_incomplete=True)}
+    """Refuse a dataset with something of others in place of a table that is or will be loaded."""
+    schema, names = read_schema(pipeline), {*OWN_BY_NAME}
     for each in endpoints:
         names |= {each.name, *each.child_tables}
+    if pipeline.default_schema_name is None:
+        refuse_foreign_table(target, find_foreign_table(client, SOURCE, names))
+    names |= {*schema.data_table_names(seen_data_only=False, include_incomplete=True)}
     refuse_foreign_staging(target, find_foreign_staging(client, SOURCE, names))
 
 
@@ -165,7 +173,7 @@ def _read_destination(
     pipeline = folder.pipeline
     with pipeline.destination_client() as client:
         if loads is not None:
-            _check_staging(pipeline, client, target, loads)
+            _check_places(pipeline, client, target, loads)
         widen_dlt_texts(client)
         has_loaded = pipeline.default_schema_name is not None
         schema = read_schema(pipeline) if has_loaded else client.schema

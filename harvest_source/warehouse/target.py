@@ -268,6 +268,28 @@ def refuse_other_pipeline(target: Target, owner: str | None) -> None:
     raise ConfigError(msg)
 
 
+def refuse_foreign_table(target: Target, name: str | None) -> None:
+    """
+    Refuse to load for the first time into a dataset with a table of others in place of one of ours.
+
+    Args:
+        name: A table or view that this pipeline did not create; None if nothing is in the way.
+
+    Raises:
+        ConfigError: Names it, and what to choose.
+    """
+    if name is None:
+        return
+    name = printable(name, limit=80)
+    msg = (
+        f"Dataset {target.dataset} of {target.database or target.destination} has a table or view "
+        f"{name}, and no sync into it has been recorded. The rows of Harvest's {name} would be "
+        "mixed with what is there. No table was read and nothing changed. Choose another "
+        f"--dataset; or move or drop {name}, then run again."
+    )
+    raise ConfigError(msg)
+
+
 def refuse_foreign_staging(target: Target, foreign: ForeignStaging | None) -> None:
     """
     Refuse to use as dlt's staging dataset one that holds what is not dlt's: rows would be lost.
