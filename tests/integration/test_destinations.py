@@ -307,3 +307,19 @@ def run_in_staging(lab: DestinationLab, *statements: str) -> list[Any]:
             client.create_dataset()
         table = client.make_qualified_table_name("clients")
         return [client.execute_sql(each.format(table)) for each in statements]
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("lab", ["postgres", "sqlite", "mariadb"], indirect=True)
+def test_a_first_sync_into_a_table_of_others_is_refused(lab: DestinationLab) -> None:
+    """It is kept as it is, and another dataset is loaded."""
+    with lab.reader() as pipeline, pipeline.sql_client() as client:
+        client.create_dataset()
+        table = client.make_qualified_table_name("clients")
+        client.execute_sql(f"CREATE TABLE {table} (id INTEGER)")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="clients, and no sync into it has been recorded"):
+            lab.sync("clients")
+    with lab.reader() as pipeline, pipeline.sql_client() as client:
+        assert client.execute_sql(f"SELECT * FROM {table}") == []
+    assert lab.sync("roles").status == "ok"
