@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import count
 from typing import Any, Final
 
 import dlt
 
 from harvest_source.dlt_internals import drop_dataset, has_any_dataset
+from harvest_source.errors import DestinationError
 from harvest_source.sql.conditions import EVERY_ROW, Equals
 from harvest_source.warehouse.destination import build_destination
 from harvest_source.warehouse.failures import as_destination_error
@@ -28,6 +28,9 @@ from harvest_source.warehouse.writers import open_sql
 
 _TABLE: Final = "harvest_source_check"
 _KEPT: Final = "No Harvest data was read or written."
+
+_MOST_NAMES: Final = 20
+"""Names that are tried before the trial is given up."""
 
 _DECIMAL: Final = Decimal("12345678901234567890123456789.123456789")
 _VALUES: Final[Row] = {
@@ -97,8 +100,13 @@ def _open_trial(target: Target) -> Iterator[dlt.Pipeline]:
 
 
 def _build_pipeline(target: Target, folder: str) -> dlt.Pipeline:
-    """A pipeline to a dataset that does not exist: the trial removes it, whatever is in it."""
-    for number in count(1):
+    """
+    A pipeline to a dataset that does not exist: the trial removes it, whatever is in it.
+
+    Raises:
+        DestinationError: The destination says that every dataset exists, as dlt's dummy does.
+    """
+    for number in range(1, _MOST_NAMES + 1):
         pipeline = dlt.pipeline(
             f"{target.pipeline}_check",
             pipelines_dir=folder,
@@ -107,9 +115,13 @@ def _build_pipeline(target: Target, folder: str) -> dlt.Pipeline:
         )
         with pipeline.destination_client() as client:
             if not has_any_dataset(client):
-                break
+                return pipeline
         pipeline.deactivate()
-    return pipeline
+    msg = (
+        f"The trial needs a dataset of its own, and those from {target.dataset}_check to "
+        f"{target.dataset}_check_{_MOST_NAMES} exist. {_KEPT} Remove those that are not needed."
+    )
+    raise DestinationError(msg)
 
 
 def _build_resource(rows: list[Row], table_format: Any) -> Any:

@@ -17,7 +17,7 @@ import pytest
 from dlt.destinations.exceptions import DatabaseTerminalException
 
 from harvest_source import harvest
-from harvest_source.errors import ConfigError, find_cause
+from harvest_source.errors import ConfigError, DestinationError, find_cause
 from harvest_source.pages.marts import open_marts
 from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.trial import try_destination
@@ -204,6 +204,15 @@ def test_the_trial_of_a_destination_keeps_a_dataset_of_its_name(
         try_destination(Target(lab.server_kind.destination, None, "harvest", "harvest"))
         for pipeline in pipelines:
             assert pipeline.dataset()("SELECT id FROM mine").fetchall() == [(1,)]
+
+
+def test_a_trial_ends_where_every_dataset_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dlt's dummy says so of every name."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))
+    with pytest.raises(DestinationError, match=r"from harvest_check to harvest_check_20 exist"):
+        try_destination(Target("dummy", None, "harvest", "harvest"))
 
 
 @pytest.mark.rare
