@@ -153,10 +153,16 @@ def describe_changed_module(endpoint: Endpoint, account_id: int) -> str:
 
 
 def describe_old_answer(endpoint: Endpoint, account_id: int) -> str:
-    """The error for a table whose list a cache served from before the run."""
+    """
+    The error for a table whose list a cache served from before the run, as far as is known.
+
+    The counter that measures a run stands still while the machine sleeps. Answers from before that
+    then look too old.
+    """
     return (
         f"Nothing of {endpoint.name} of account {account_id} was removed or replaced, and its "
-        "cursor stays: a cache served a list from before this run. Set the proxy or cache between "
+        "cursor stays: a cache served a list from before this run, or this machine slept during "
+        "it. Run the same command again. If that does not help, set the proxy or cache between "
         "here and Harvest to store no answers of api_url."
     )
 
