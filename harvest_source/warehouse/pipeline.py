@@ -180,11 +180,13 @@ class PipelineFolder:
         if not self.has_pending or is_known(self.pipeline, read_stored(self.pipeline)):
             return
         self.start_anew()
+        is_file = self._target.database is not None
+        or_else = ", or the file was deleted, moved or replaced" if is_file else ""
         msg = (
             f"Another run has loaded into {self._target} while this one was reading, from another "
-            "machine or another working folder. The rows that this run had not loaded yet were "
-            "discarded; the next run reads them again. Let only one run at a time load into a "
-            "warehouse."
+            f"machine or another working folder{or_else}. The rows that this run had not loaded "
+            "yet were discarded; the next run reads them again. Let only one run at a time load "
+            "into a warehouse."
         )
         raise BusyError(msg)
 

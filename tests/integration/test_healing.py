@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.clock import Clock
-from harvest_source.errors import DestinationError
+from harvest_source.errors import BusyError, DestinationError
 from harvest_source.operations.sync import Hooks
 from harvest_source.sandbox import Request
 from tests.clocks import OwnClock
@@ -55,6 +55,22 @@ def test_a_folder_that_is_lost_during_a_run_is_restored(lab: Lab) -> None:
     lab.server.clear_hooks()
     assert report.exit_code == 6
     assert "dlt" in str(report.errors[0])
+    lab.rest()
+    assert lab.sync(*TABLES).status == "ok"
+    assert_whole(lab)
+
+
+def test_a_file_that_is_lost_during_a_run_is_made_again(lab: Lab) -> None:
+    """The run does not claim to know of another run; the next one reads everything."""
+
+    def lose(request: Request) -> None:
+        if request.table == "clients":
+            lab.database.unlink(missing_ok=True)
+
+    lab.server.before_request(lose)
+    with pytest.raises(BusyError, match="or the file was deleted, moved or replaced"):
+        lab.sync("clients")
+    lab.server.clear_hooks()
     lab.rest()
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
