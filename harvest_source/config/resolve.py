@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dlt.common.configuration import ConfigValueCannotBeCoercedException
-from dlt.common.configuration.exceptions import ValueNotSecretException
 
 from harvest_source.auth.profiles import check_profile
 from harvest_source.config.known_keys import check_given, check_keys
@@ -19,6 +18,7 @@ from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
 from harvest_source.dlt_internals import (
     ConfigurationException,
+    ValueNotSecretException,
     fill_spec,
     find_source_section,
     find_source_setting,

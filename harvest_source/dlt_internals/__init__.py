@@ -84,6 +84,7 @@ from harvest_source.dlt_internals.settings import (
     log_warning,
 )
 from harvest_source.dlt_internals.source_settings import (
+    ValueNotSecretException,
     fill_spec,
     find_source_section,
     find_source_setting,
@@ -143,6 +144,7 @@ __all__ = [
     "SqlClient",
     "StateVersion",
     "StatefulPipeline",
+    "ValueNotSecretException",
     "add_columns",
     "avoid_sqlalchemy",
     "build_duckdb",

@@ -10,9 +10,14 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from harvest_source.dlt_internals.destinations import JobClient
-from harvest_source.dlt_internals.staging import SQLALCHEMY, find_tables, list_tables, spell
-from harvest_source.dlt_internals.stored_schemas import DltNames, find_stored_schema
-from harvest_source.sql.statements import count_qualified
+from harvest_source.dlt_internals.staging import (
+    SQLALCHEMY,
+    count_rows,
+    find_tables,
+    list_tables,
+    spell,
+)
+from harvest_source.dlt_internals.stored_schemas import find_stored_schema
 
 
 def find_foreign_table(client: JobClient, source: str, names: Iterable[str]) -> str | None:
@@ -129,8 +134,7 @@ def _may_be_left(client: SqlJobClientBase, name: str) -> bool:
     is_sqlalchemy = client.config.destination_type == SQLALCHEMY
     if client.capabilities.supports_ddl_transactions and not is_sqlalchemy:
         return False
-    counted = client.sql_client.execute_sql(count_qualified(DltNames(client).table(name))[0])
-    return not counted or not counted[0][0]
+    return not count_rows(client, name)
 
 
 def _has_dlts_columns(client: SqlJobClientBase, name: str) -> bool:

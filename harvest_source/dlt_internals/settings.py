@@ -77,8 +77,8 @@ def log_warning(message: str) -> None:
     logger.warning(message)
 
 
-NAMING_ERRORS: Final = (NormalizersException,)
-"""What dlt raises if its settings name a naming convention that does not exist."""
+NAMING_ERRORS: Final = (NormalizersException, ValueError)
+"""What dlt raises if its settings name a naming convention that does not exist, or none."""
 
 
 def has_other_naming(schema: dlt.Schema) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import dlt
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.exceptions import ValueNotSecretException
+from dlt.common.configuration.exceptions import ValueNotSecretException as ValueNotSecretException
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.configuration.specs.base_configuration import extract_inner_hint, is_secret_hint
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext

@@ -14,6 +14,7 @@ import dlt
 from harvest_source.dlt_internals.lock_waits import limit_lock_wait
 from harvest_source.dlt_internals.own_destination import OwnDestination
 from harvest_source.file_permissions import create_private_file
+from harvest_source.sql.maintenance import changes_rows
 
 _SQLITE: Final = "sqlite"
 
@@ -85,7 +86,7 @@ def _build_client() -> Any:
             MySQL and MariaDB commit whenever a table is created. dlt 1.31 creates one between
             deleting the old rows and inserting the new ones: a run killed there lost all of them.
             """
-            return sorted(super().gen_merge_sql(*given), key=_changes_rows)
+            return sorted(super().gen_merge_sql(*given), key=changes_rows)
 
     class Client(SqlalchemyJobClient):
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
@@ -101,8 +102,3 @@ def _build_client() -> Any:
             return [MergeJob.from_table_chain(table_chain, self.sql_client)]
 
     return Client
-
-
-def _changes_rows(statement: str) -> bool:
-    """Whether a *statement* of a merge changes rows, and not a helper table."""
-    return not statement.lstrip().upper().startswith(("CREATE TABLE", "DROP TABLE"))

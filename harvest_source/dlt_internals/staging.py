@@ -15,6 +15,7 @@ from dlt.destinations.utils import get_deterministic_temp_table_name
 from harvest_source.dlt_internals.destinations import JobClient
 from harvest_source.dlt_internals.stored_schemas import DltNames
 from harvest_source.sql import maintenance
+from harvest_source.sql.statements import count_qualified
 
 _POSTGRES: Final = "postgres"
 SQLALCHEMY: Final = "sqlalchemy"
@@ -62,6 +63,12 @@ def drop_staging(client: JobClient) -> None:
                 dropped.add(version)
         if found.keys() <= dropped:
             _drop_empty_dataset(client)
+
+
+def count_rows(client: SqlJobClientBase, table: str) -> int:
+    """Count the rows of a *table* of the client's dataset."""
+    counted = client.sql_client.execute_sql(count_qualified(DltNames(client).table(table))[0])
+    return int(counted[0][0]) if counted else 0
 
 
 def list_tables(schema: dlt.Schema) -> Sequence[str]:

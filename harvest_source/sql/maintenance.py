@@ -82,6 +82,11 @@ def list_schemas(names: Names, table: str) -> str:
     return f"SELECT DISTINCT {names.column('schema_name')} FROM {names.table(table)}"  # noqa: S608 - quoted names
 
 
+def changes_rows(statement: str) -> bool:
+    """Whether a *statement* of a merge changes rows: it creates and drops no table."""
+    return not statement.lstrip().upper().startswith(("CREATE TABLE", "DROP TABLE"))
+
+
 def drop_empty_schema(schema: str) -> str:
     """Drop a *schema*, quoted, if it is empty; not all dialects have RESTRICT."""
     return f"DROP SCHEMA {schema} RESTRICT"

@@ -12,6 +12,7 @@ whatever the umask and the destination; :func:`protect_folder` says what becomes
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -27,6 +28,9 @@ from harvest_source.warehouse.target import Target
 
 _PATIENCE_S: Final = 10.0
 """Longest wait for another process that is choosing at the same time."""
+
+_NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""Why a file cannot be there. What else is wrong is reported once a file is to be written."""
 
 _OTHERS: Final = "harvest_source"
 """Folder in dlt's data folder for all warehouses except the first of a pipeline name."""
@@ -154,5 +158,7 @@ def _owner_file(target: Target) -> Path:
 def _read(owner: Path) -> str:
     try:
         return owner.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
         return ""

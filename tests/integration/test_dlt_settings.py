@@ -35,6 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         ("LOAD__RAISE_ON_FAILED_JOBS", "false", "raise_on_failed_jobs"),
         ("SCHEMA__NAMING", "direct", "schema.naming"),
         ("SCHEMA__NAMING", "no_such_convention", "schema.naming"),
+        ("SCHEMA__NAMING", "", "schema.naming"),
         ("DESTINATION__STAGING_DATASET_NAME_LAYOUT", "%s", "staging_dataset_name_layout"),
     ],
 )

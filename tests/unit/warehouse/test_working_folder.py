@@ -188,3 +188,12 @@ def test_a_file_in_place_of_the_data_folder_is_named(target: Target, tmp_path: P
     (tmp_path / "dlt").write_text("A file.")
     with pytest.raises(DestinationError, match=r"Not a directory.*DLT_DATA_DIR"):
         attach(target)
+
+
+def test_a_data_folder_with_a_name_too_long_is_named(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for a name that no folder can have."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / ("x" * 300)))
+    with pytest.raises(DestinationError, match=r"name too long.*DLT_DATA_DIR"):
+        attach(target)
