@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from harvest_source.exit_codes import ExitCode
+
+_AGAIN_S: Final = 0.05
+"""Seconds until an ignored SIGTERM is sent again."""
 
 
 @dataclass(slots=True)
@@ -41,10 +46,32 @@ def ending_on_sigterm() -> Iterator[None]:
         return
     _STATE.is_ending = False
     signal.signal(signal.SIGTERM, _end)
+    before, sys.unraisablehook = sys.unraisablehook, partial(_repeat_if_ignored, sys.unraisablehook)
     try:
         yield
     finally:
+        sys.unraisablehook = before
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _repeat_if_ignored(report: Callable[[Any], object], ignored: Any) -> None:
+    """
+    Send SIGTERM again if Python has ignored the exception that the first one raised.
+
+    Python ignores what a destructor or a callback of a weak reference raises, and runs both at any
+    time: many of the latter while it imports modules.
+
+    Args:
+        report: Reports other exceptions that Python has ignored.
+        ignored: As Python passes it to ``sys.unraisablehook``.
+    """
+    if ignored.exc_type is not Terminated:
+        report(ignored)
+        return
+    _STATE.is_ending = False
+    again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), signal.SIGTERM))
+    again.daemon = True
+    again.start()  # A signal sent at once would be handled in this function, and ignored too.
 
 
 def build_interrupt(number: int) -> KeyboardInterrupt:

@@ -35,6 +35,27 @@ def server(start: Start) -> Sandbox:
     return start(entries=20)
 
 
+class Destroyed:
+    """Python ignores every exception that a destructor raises."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_sigterm_that_python_ignores_is_repeated() -> None:
+    """It came during a destructor. Afterwards nothing of this is left."""
+
+    def destroy_and_wait() -> None:
+        Destroyed()
+        assert threading.Event().wait(60), "nothing ends the wait"
+
+    hook = sys.unraisablehook
+    with pytest.raises(Terminated), ending_on_sigterm():
+        destroy_and_wait()
+    assert sys.unraisablehook is hook
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def wait_for_request(server: Sandbox, table: str) -> threading.Event:
     asked = threading.Event()
     server.before_request(lambda request: asked.set() if request.table == table else None)
