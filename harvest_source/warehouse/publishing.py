@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -89,13 +90,24 @@ def _check_replaceable(path: Path) -> None:
             "another file."
         )
         raise ConfigError(msg)
-    if found.st_size and found.st_mode & _WRITABLE:
+    if found.st_size and found.st_mode & _WRITABLE and _keeps_permissions(path.parent):
         msg = (
             f"--publish {shown} is a DuckDB file that can be written to, so it is not an earlier "
             "copy, which --publish makes read-only. The new copy would replace it. Name another "
             f"file; or, if it is an earlier copy: chmod a-w {shlex.quote(str(path))}"
         )
         raise ConfigError(msg)
+
+
+def _keeps_permissions(folder: Path) -> bool:
+    """Whether files of *folder* can be read-only: on shares of Windows they may all be writable."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".harvest-") as file:
+            trial = Path(file.name)
+            trial.chmod(_READ_ONLY)
+            return not trial.stat().st_mode & _WRITABLE
+    except OSError:
+        return False  # Writing the copy reports what is wrong.
 
 
 def publish(

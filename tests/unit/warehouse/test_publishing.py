@@ -184,3 +184,20 @@ def test_a_file_that_is_no_earlier_copy_is_not_replaced(target: Target, tmp_path
         assert check_publishable(target, tmp_path / name) == tmp_path / name
     publish(target, other)
     assert check_publishable(target, other) == other
+
+
+def test_a_copy_on_a_share_without_permissions_is_replaced(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There every file can be written to, also an earlier copy."""
+    place = tmp_path / "readers.duckdb"
+    publish(target, place)
+    place.chmod(0o755)
+    with pytest.raises(ConfigError, match="a-w"):
+        check_publishable(target, place)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    assert check_publishable(target, place) == place
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "harvest_data.duckdb",
+        "readers.duckdb",
+    ]
