@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dlt.common.destination.client import WithStagingDataset
@@ -39,8 +40,11 @@ def find_foreign_table(client: JobClient, source: str, names: Iterable[str]) -> 
     except DatabaseException:
         return None  # A destination that cannot list its tables.
     taken = _find_taken(client, found, names)
-    if not taken or find_stored_schema(client, source) is not None:
-        return None
+    try:
+        if not taken or find_stored_schema(client, source) is not None:
+            return None
+    except DatabaseException:
+        return None  # dlt's own tables are there, and lack columns: a run adds them.
     for name in taken:
         is_ours = found[name] and _has_dlts_columns(client, name) and _may_be_left(client, name)
         if not is_ours:
@@ -88,8 +92,10 @@ def find_foreign_staging(
             return None  # A destination that cannot list its tables.
     if not found:
         return None
-    stored = find_stored_schema(client, source)
-    tables = {*names, *(list_tables(stored) if stored else ())}
+    tables = {*names}
+    with suppress(DatabaseException):  # Until a run adds columns that dlt's own tables lack.
+        stored = find_stored_schema(client, source)
+        tables |= {*(list_tables(stored) if stored else ())}
     with client.with_staging_dataset():
         dataset = client.sql_client.dataset_name
         (loads,) = spell(client, client.schema.loads_table_name)

@@ -172,8 +172,6 @@ def _read_destination(
     """
     pipeline = folder.pipeline
     with pipeline.destination_client() as client:
-        if loads is not None:
-            _check_places(pipeline, client, target, loads)
         widen_dlt_texts(client)
         has_loaded = pipeline.default_schema_name is not None
         schema = read_schema(pipeline) if has_loaded else client.schema
@@ -182,6 +180,8 @@ def _read_destination(
         names = None if has_loaded else name_dlt_tables(schema)
         incomplete = dict(iter_incomplete_tables(schema, client, names))
         mend_dlt_tables(client, incomplete)
+        if loads is not None:  # It reads dlt's tables, which may have lacked columns.
+            _check_places(pipeline, client, target, loads)
         owner = find_last_pipeline(client, SOURCE)
         refuse_other_pipeline(target, owner)
         missing: list[str] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import dlt
 import duckdb
 import pytest
@@ -72,3 +74,14 @@ def test_a_table_that_another_pipeline_loads_is_refused(lab: Lab) -> None:
         lab.sync("clients")
     assert lab.sync("roles").status == "ok"
     assert lab.sql("SELECT id FROM harvest.clients") == [{"id": 1}]
+
+
+def test_our_tables_are_known_although_dlts_lack_a_column(lab: Lab) -> None:
+    """``check`` adds no columns, and knows from dlt's tables that this is no first load."""
+    assert lab.sync("clients").status == "ok"
+    lab.alter("ALTER TABLE _dlt_version DROP COLUMN inserted_at")
+    shutil.rmtree(lab.folder / "dlt")
+    with lab.working():
+        found = check(database=lab.database, settings=lab.settings).findings
+    assert [each.state for each in found if each.subject == "destination"] == ["ok"]
+    assert lab.sync("clients").status == "ok"
