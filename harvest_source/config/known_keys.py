@@ -28,6 +28,7 @@ def _list_texts(spec: type[BaseConfiguration]) -> frozenset[str]:
 
 _TEXTS: Final = _list_texts(HarvestConfiguration)
 _SECRET_TEXTS: Final = frozenset({"access_token", "client_secret", "refresh_token"})
+"""Credentials that are text; ``client_id`` may be given as a number, too."""
 _CREDENTIALS: Final = frozenset(HarvestCredentials.get_resolvable_fields())
 _KEYS: Final = frozenset(HarvestConfiguration.get_resolvable_fields())
 _CREDENTIALS_KEY: Final = "credentials"

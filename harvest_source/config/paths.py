@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -72,8 +73,8 @@ def parse_file(value: str | Path, name: str, *, beginning: bytes) -> Path:
             folder does not exist.
     """
     path = parse_path(value, name)
-    mode = read_mode(path, name)
-    if mode is not None and stat.S_ISDIR(mode):
+    found = read_status(path, name)
+    if found is not None and stat.S_ISDIR(found.st_mode):
         msg = f"{name} is {printable(path)}, which is a folder. Name a file in it."
         raise ConfigError(msg)
     if not path.parent.is_dir():
@@ -111,15 +112,15 @@ def check_kind(path: Path, name: str, *, beginning: bytes) -> None:
         raise ConfigError(msg)
 
 
-def read_mode(path: Path, name: str) -> int | None:
+def read_status(path: Path, name: str) -> os.stat_result | None:
     """
-    The mode of the file at *path*; None if there is no such file.
+    Size and kind of the file at *path*; None if there is no such file.
 
     Raises:
         ConfigError: There cannot be one.
     """
     try:
-        return path.stat().st_mode
+        return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -159,14 +160,14 @@ def check_database(path: str | Path) -> Path:
     except UnicodeEncodeError as error:
         msg = f"--database is {shown!a}, which is not text in UTF-8. Give the file another name."
         raise ConfigError(msg) from error
-    mode = read_mode(Path(path), "--database")
-    if mode is None:
+    found = read_status(Path(path), "--database")
+    if found is None:
         if size > _NAME_BYTES:
             msg = f"--database has a name of {size} bytes. Choose one of at most {_NAME_BYTES}."
             raise ConfigError(msg)
         return Path(path)  # The caller creates the file, or reports that it is missing.
     for is_kind, kind in _KINDS:
-        if is_kind(mode):
+        if is_kind(found.st_mode):
             msg = f"{shown} is {kind}, not a DuckDB file. Name another file with --database."
             raise ConfigError(msg)
     return Path(path)

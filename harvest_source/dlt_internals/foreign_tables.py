@@ -35,10 +35,7 @@ def find_foreign_table(client: JobClient, source: str, names: Iterable[str]) -> 
     """
     if not isinstance(client, SqlJobClientBase):
         return None
-    try:
-        found = find_tables(client)
-    except DatabaseException:
-        return None  # A destination that cannot list its tables.
+    found = find_tables(client)
     taken = _find_taken(client, found, names)
     try:
         if not taken or find_stored_schema(client, source) is not None:
@@ -79,20 +76,17 @@ def find_foreign_staging(
     Args:
         source: Name of our schema. The tables of the one that the destination stores count too: a
             new working folder does not know them yet.
-        names: Tables as the working folder knows them, and those that are loaded next.
+        names: The tables that are loaded next, beside those that the working folder knows.
 
     Without the methods of dlt's clients: our own list of tables, by dlt's names.
     """
     if not (isinstance(client, SqlJobClientBase) and isinstance(client, WithStagingDataset)):
         return None
     with client.with_staging_dataset():
-        try:
-            found = find_tables(client)
-        except DatabaseException:
-            return None  # A destination that cannot list its tables.
+        found = find_tables(client)
     if not found:
         return None
-    tables = {*names}
+    tables = {*names, *list_tables(client.schema)}
     with suppress(DatabaseException):  # Until a run adds columns that dlt's own tables lack.
         stored = find_stored_schema(client, source)
         tables |= {*(list_tables(stored) if stored else ())}

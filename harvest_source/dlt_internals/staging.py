@@ -48,14 +48,11 @@ def drop_staging(client: JobClient) -> None:
     with client.with_staging_dataset():
         if client.sql_client.fully_qualified_dataset_name() == main:
             return  # The user configured staging_dataset_name_layout = "%s".
-        try:
-            found = find_tables(client)
-        except DatabaseException:
-            return  # A destination that cannot list its tables keeps its staging dataset.
+        found = find_tables(client)
         (version,) = spell(client, client.schema.version_table_name)
         schemas = _find_schemas(client) if version in found else set()
         if client.schema.name not in schemas:
-            return  # There is no staging dataset, or dlt did not create it for us.
+            return  # There is no such dataset, dlt made it for others, or it cannot be listed.
         with client.maybe_ddl_transaction():
             dropped = _drop_tables(client, found)
             if schemas == {client.schema.name}:
@@ -77,7 +74,17 @@ def list_tables(schema: dlt.Schema) -> Sequence[str]:
 
 
 def find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:
-    """Find the dataset's tables and views: by name, whether it is a table."""
+    """
+    Find the dataset's tables and views: by name, whether it is a table.
+
+    There are none for a destination that cannot list them.
+    """
+    with suppress(DatabaseException):
+        return _list_names(client)
+    return {}
+
+
+def _list_names(client: SqlJobClientBase) -> Mapping[str, bool]:
     sql: Any = client.sql_client
     if client.config.destination_type == SQLALCHEMY:
         if not sql.has_dataset():

@@ -10,7 +10,7 @@ from typing import Final
 
 from harvest_source._version import __version__
 from harvest_source.ask.shown_text import clean
-from harvest_source.config.paths import check_kind, read_mode
+from harvest_source.config.paths import check_kind, read_status
 from harvest_source.errors import ConfigError
 from harvest_source.file_permissions import create_draft
 
@@ -45,8 +45,8 @@ def check_place(path: Path) -> None:
         ConfigError: The path is a folder, its folder does not exist, or it is a file that is no
             page.
     """
-    mode = read_mode(path, _PAGE_FILE)
-    if mode is not None and stat.S_ISDIR(mode):
+    found = read_status(path, _PAGE_FILE)
+    if found is not None and stat.S_ISDIR(found.st_mode):
         msg = f"{path} is a folder. Name a file in it: {path / 'page.html'}"
         raise ConfigError(msg)
     if not path.absolute().parent.is_dir():

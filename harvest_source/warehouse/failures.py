@@ -37,7 +37,12 @@ from harvest_source.errors import (
 )
 from harvest_source.installation import build_install_command
 from harvest_source.process_limits import explain_lack
-from harvest_source.warehouse.duckdb_errors import explain_damage, is_damaged, is_locked
+from harvest_source.warehouse.duckdb_errors import (
+    MAKE_ROOM,
+    explain_damage,
+    is_damaged,
+    is_locked,
+)
 from harvest_source.warehouse.target import Target
 
 _MACHINE: Final = (
@@ -240,7 +245,7 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
     full = next((each for each in causes if _is_disk_full(each)), None)
     what = f"The destination ({target}) refused: {_last_words(str(full or cause))}"
     if full is not None:
-        return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
+        return DestinationError(f"{what} {kept} {MAKE_ROOM}")
     if remedy := explain_lack(cause) or _find_remedy(target, str(cause)):
         return DestinationError(f"{what} {kept} {remedy}")
     return DestinationError(f"{what} {kept}")

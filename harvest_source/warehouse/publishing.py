@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from harvest_source.clock import Clock, SystemClock
-from harvest_source.config.paths import parse_path, read_mode
+from harvest_source.config.paths import parse_path, read_status
 from harvest_source.defaults import DESTINATION_WAIT_S
 from harvest_source.errors import ConfigError, DestinationError, printable
 from harvest_source.file_permissions import copy_permissions, create_private_file
@@ -59,30 +59,27 @@ def check_publishable(target: Target, place: str | Path) -> Path:
             "it out: other destinations let people read while a sync writes."
         )
         raise ConfigError(msg)
-    mode = read_mode(path, "--publish")
-    if mode is not None and stat.S_ISDIR(mode):
+    found = read_status(path, "--publish")
+    if found is not None and stat.S_ISDIR(found.st_mode):
         msg = f"--publish {path} is a folder. Name a file in it."
         raise ConfigError(msg)
     if path.absolute() == target.database.absolute() or (
-        path.exists() and target.database.exists() and path.samefile(target.database)
+        found is not None and target.database.exists() and path.samefile(target.database)
     ):
         msg = f"--publish {path} is the warehouse itself. Name another file."
         raise ConfigError(msg)
-    _check_replaceable(path)
+    if found is not None:
+        _check_replaceable(path, found)
     return path
 
 
-def _check_replaceable(path: Path) -> None:
+def _check_replaceable(path: Path, found: os.stat_result) -> None:
     """
     Refuse to replace a file that is not an earlier copy: copies are DuckDB files, and read-only.
 
     Raises:
         ConfigError: It is not one.
     """
-    try:
-        found = path.stat()
-    except OSError:
-        return  # There is no such file; or writing the copy reports what is wrong.
     shown = printable(path, limit=200)
     if not stat.S_ISREG(found.st_mode) or (found.st_size and not is_duckdb(path)):
         msg = (

@@ -132,12 +132,11 @@ def _check_places(
     pipeline: dlt.Pipeline, client: JobClient, target: Target, endpoints: Sequence[Endpoint]
 ) -> None:
     """Refuse a dataset with something of others in place of a table that is or will be loaded."""
-    schema, names = read_schema(pipeline), {*OWN_BY_NAME}
+    names = {*OWN_BY_NAME}
     for each in endpoints:
         names |= {each.name, *each.child_tables}
     if pipeline.default_schema_name is None:
         refuse_foreign_table(target, find_foreign_table(client, SOURCE, names))
-    names |= {*schema.data_table_names(seen_data_only=False, include_incomplete=True)}
     refuse_foreign_staging(target, find_foreign_staging(client, SOURCE, names))
 
 
