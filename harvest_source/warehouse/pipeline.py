@@ -46,6 +46,7 @@ from harvest_source.warehouse.working_folder import (
     explain_unusable,
     find_folder,
     protect_folder,
+    suggest_remedy,
 )
 
 UNTOUCHED: Final = "Nothing was read and nothing changed."
@@ -298,10 +299,7 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
     except ConfigurationException as error:
         raise build_settings_error(target, error) from error
     except OSError as error:
-        msg = (
-            f"dlt's working folder cannot be used: {error}. {UNTOUCHED} Make it writable, or name "
-            "another folder for all of dlt's files with DLT_DATA_DIR."
-        )
+        msg = f"dlt's working folder cannot be used: {error}. {UNTOUCHED} {suggest_remedy(error)}"
         raise DestinationError(msg) from error
 
 

@@ -32,6 +32,9 @@ _PATIENCE_S: Final = 10.0
 _NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 """Why a file cannot be there. What else is wrong is reported once a file is to be written."""
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""The disk, or this user's share of it, is full."""
+
 _OTHERS: Final = "harvest_source"
 """Folder in dlt's data folder for all warehouses except the first of a pipeline name."""
 
@@ -129,8 +132,15 @@ def explain_unusable(error: Exception) -> str:
     """Build the message that says why the folder of dlt's pipelines cannot be used."""
     return (
         f"The folder of dlt's pipelines cannot be used ({printable(error)}). Nothing was read "
-        "and nothing changed. Make it writable, or name another with DLT_DATA_DIR."
+        f"and nothing changed. {suggest_remedy(error)}"
     )
+
+
+def suggest_remedy(error: Exception) -> str:
+    """Build the sentence that says what to do about the *error* of a folder of dlt's."""
+    is_full = isinstance(error, OSError) and error.errno in _FULL
+    remedy = "Make room on its disk" if is_full else "Make it writable"
+    return f"{remedy}, or name another folder for all of dlt's files with DLT_DATA_DIR."
 
 
 def _is_free(owner: Path) -> bool:

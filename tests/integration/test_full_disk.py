@@ -80,3 +80,17 @@ def test_a_full_disk_is_reported_and_loses_no_row(tmp_path: Path, what: str, lea
         lab.rest()
         assert lab.sync(*TABLES).status == "ok"
         assert_whole(lab)
+
+
+@pytest.mark.rare
+def test_a_first_run_with_a_full_disk_for_dlts_folder_asks_for_room(tmp_path: Path) -> None:
+    """The message asks for room, not for permissions, and the same run then succeeds."""
+    with small_disk(tmp_path / "small") as disk, Lab(tmp_path, invoices=5) as lab:
+        (tmp_path / "dlt").symlink_to(disk)
+        ballast = fill(disk, 0)
+        with pytest.raises(DestinationError, match="Make room on") as caught:
+            lab.sync(*TABLES)
+        assert "writable" not in str(caught.value)
+        ballast.unlink()
+        assert lab.sync(*TABLES).status == "ok"
+        assert_whole(lab)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from harvest_source.errors import DestinationError
 from harvest_source.warehouse import pipeline as pipelines
 from harvest_source.warehouse.pipeline import PipelineFolder, attach_existing, read_identity
 from harvest_source.warehouse.target import Target
-from harvest_source.warehouse.working_folder import choose_mode, protect_folder
+from harvest_source.warehouse.working_folder import choose_mode, explain_unusable, protect_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
 
@@ -197,3 +198,17 @@ def test_a_data_folder_with_a_name_too_long_is_named(
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / ("x" * 300)))
     with pytest.raises(DestinationError, match=r"name too long.*DLT_DATA_DIR"):
         attach(target)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Make room on its disk"),
+        (errno.EDQUOT, "Make room on its disk"),
+        (errno.EACCES, "Make it writable"),
+        (errno.EROFS, "Make it writable"),
+    ],
+)
+def test_what_the_folder_lacks_is_asked_for(number: int, remedy: str) -> None:
+    """A full disk needs room; more permissions would not help."""
+    assert remedy in explain_unusable(OSError(number, os.strerror(number)))
