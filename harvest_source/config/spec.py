@@ -118,7 +118,10 @@ class HarvestConfiguration(BaseConfiguration):
     audit and of any other run that leaves three tenths of it free; or `"never"`.
     """
     destination_wait: int = DESTINATION_WAIT_S
-    """Seconds to wait for a DuckDB file that another process has open."""
+    """
+    Seconds to wait for a DuckDB file that another process has open. Whatever is set here,
+    `query`, `list`, `get` and `mcp` wait 30 seconds, and a page of `app` 3 seconds.
+    """
     table_format: str | None = None
     """
     `delta` or `iceberg`, as `--table-format`: the format of all tables if the destination is

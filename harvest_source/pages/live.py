@@ -16,7 +16,7 @@ from harvest_source.pages.report import build_body
 from harvest_source.pages.section import PageContext
 from harvest_source.warehouse.target import Target
 
-_WAIT_S: Final = 3.0
+PAGE_WAIT_S: Final = 3.0
 """How long a click waits for a file that a sync has; then the page says so."""
 
 _FIRST_YEAR: Final = 1000
@@ -74,7 +74,7 @@ class Chosen:
 def find_choices() -> Choices | str:
     """Read what can be chosen; return HTML that says why if there is nothing to choose from."""
     try:
-        with open_marts(_shown[0].target, wait_s=_WAIT_S) as marts:
+        with open_marts(_shown[0].target, wait_s=PAGE_WAIT_S) as marts:
             choices = read_choices(marts)
         # If no named account existed, none would be preset and the page would show all accounts.
         check_accounts(choices, preset_accounts())
@@ -154,7 +154,7 @@ def build_view(
     )
     try:
         check_period(start, end, "Correct one of the days in Period.")
-        with open_marts(_shown[0].target, wait_s=_WAIT_S) as marts:
+        with open_marts(_shown[0].target, wait_s=PAGE_WAIT_S) as marts:
             body = "\n".join(build_body(PageContext(marts, filters, choices)))
     except HarvestError as error:
         return _explain(error)

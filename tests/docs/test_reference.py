@@ -11,8 +11,10 @@ import click
 import pytest
 
 from harvest_source.__main__ import DEFAULTS
+from harvest_source.ask.runner import Limits
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.exit_codes import ExitCode
+from harvest_source.pages.live import PAGE_WAIT_S
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
 from tests.agents.bundle import SERVER_JSON, build_server_json
 from tests.docs import reference
@@ -62,6 +64,12 @@ def test_every_key_is_documented_with_its_default() -> None:
     for name in fields:
         default = getattr(HarvestConfiguration, name)
         assert default is None or documented[name] == f"`{default}`"
+
+
+def test_waits_that_no_setting_changes_are_documented() -> None:
+    """The line of destination_wait says how long questions and pages of the app wait instead."""
+    said = f"`mcp` wait {Limits().wait_s:.0f} seconds, and a page of `app` {PAGE_WAIT_S:.0f} second"
+    assert said in read("configuration")
 
 
 def test_every_table_and_column_is_documented() -> None:
