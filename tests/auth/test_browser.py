@@ -20,6 +20,7 @@ from tests.support.signing import app_settings
 ROOT = Path(__file__).parents[2]
 
 pytestmark = [
+    pytest.mark.thorough,
     pytest.mark.browser,
     pytest.mark.skipif(
         CHROMIUM is None, reason="no chromium here; Debian: apt-get install chromium"

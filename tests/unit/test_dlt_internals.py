@@ -158,6 +158,7 @@ def test_config_values_say_where_they_are_from(monkeypatch: pytest.MonkeyPatch) 
     assert list(dlt_internals.iter_config_values("nowhere", "sources", "something")) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("setting", "kept"), [("true", 2), ("false", 4)])
 def test_the_number_of_kept_packages_is_bounded(
     loaded: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, kept: int
@@ -203,6 +204,7 @@ def test_addresses_are_parsed_without_sqlalchemy() -> None:
     assert done.stdout.split("\n")[0] == "p@ss 5433 {'sslmode': 'require'} False"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "use",
     [
@@ -300,6 +302,7 @@ def test_state_versions_are_equal_after_a_load(loaded: Warehouse, tmp_path: Path
         assert not dlt_internals.has_dataset(client)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", ["extract", "normalize"])
 def test_a_package_names_the_state_it_was_made_on(tmp_path: Path, step: str) -> None:
     """It is the destination's state at that time, even if the package brings no state."""
@@ -563,6 +566,7 @@ def test_catalogs_are_named_as_duckdb_names_them(tmp_path: Path, name: str) -> N
     assert dlt_internals.find_catalog_name(path) == catalog
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "dataset"),
     [
