@@ -46,7 +46,6 @@ from harvest_source.warehouse.working_folder import (
     explain_unusable,
     find_folder,
     protect_folder,
-    suggest_remedy,
 )
 
 UNTOUCHED: Final = "Nothing was read and nothing changed."
@@ -299,8 +298,7 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
     except ConfigurationException as error:
         raise build_settings_error(target, error) from error
     except OSError as error:
-        msg = f"dlt's working folder cannot be used: {error}. {UNTOUCHED} {suggest_remedy(error)}"
-        raise DestinationError(msg) from error
+        raise DestinationError(explain_unusable(error)) from error
 
 
 def _attach_if_whole(target: Target, destination: Any) -> dlt.Pipeline | None:

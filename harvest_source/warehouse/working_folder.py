@@ -130,17 +130,12 @@ def empty_folder(target: Target) -> None:
 
 def explain_unusable(error: Exception) -> str:
     """Build the message that says why the folder of dlt's pipelines cannot be used."""
+    is_full = isinstance(error, OSError) and error.errno in _FULL
     return (
         f"The folder of dlt's pipelines cannot be used ({printable(error)}). Nothing was read "
-        f"and nothing changed. {suggest_remedy(error)}"
+        f"and nothing changed. {'Make room on its disk' if is_full else 'Make it writable'}, or "
+        "name another folder for all of dlt's files with DLT_DATA_DIR."
     )
-
-
-def suggest_remedy(error: Exception) -> str:
-    """Build the sentence that says what to do about the *error* of a folder of dlt's."""
-    is_full = isinstance(error, OSError) and error.errno in _FULL
-    remedy = "Make room on its disk" if is_full else "Make it writable"
-    return f"{remedy}, or name another folder for all of dlt's files with DLT_DATA_DIR."
 
 
 def _is_free(owner: Path) -> bool:
