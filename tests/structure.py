@@ -15,7 +15,7 @@ import statistics
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = "harvest_source"
@@ -40,6 +40,11 @@ class Source:
     lines: int
     tree: ast.Module
 
+    @cached_property
+    def nodes(self) -> Sequence[ast.AST]:
+        """All nodes of the tree."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def room(self) -> str:
         """The folder, or the module itself if it is directly in the package."""
@@ -47,13 +52,13 @@ class Source:
 
     def classes(self) -> Iterator[Block]:
         """Every class."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.ClassDef):
                 yield Block(f"{self.module}:{node.name}", _length(node))
 
     def functions(self) -> Iterator[Block]:
         """Every function and method, nested ones included."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 given = node.args
                 count = len(given.posonlyargs) + len(given.args) + len(given.kwonlyargs)
@@ -61,7 +66,7 @@ class Source:
 
     def annotations(self) -> Iterator[ast.expr]:
         """Every annotation of an argument, a result or a variable."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
                 yield node.annotation
             elif isinstance(node, ast.FunctionDef) and node.returns is not None:
@@ -94,7 +99,7 @@ def find_imports(source: Source, modules: Iterable[str]) -> set[str]:
     """Modules of the package that *source* imports anywhere, as dotted names below the package."""
     known = set(modules)
     found = set()
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             if any(name.removeprefix(f"{PACKAGE}.") not in known for name in names):

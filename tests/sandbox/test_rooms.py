@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import pytest
 
 from tests.structure import DEFAULT_FOLDER, Source, find_imports, read_package
 
@@ -25,8 +27,13 @@ LIBRARIES = {"serve": {"uvicorn"}}
 
 FILE_LINES, CLASS_LINES, ARGUMENTS = 400, 200, 6
 
-SOURCES = [source for source in read_package(DEFAULT_FOLDER) if source.room == SANDBOX]
-MODULES = [source.module for source in SOURCES]
+pytestmark = pytest.mark.xdist_group("parsed package")  # One worker parses it for all tests.
+
+
+@pytest.fixture(scope="session")
+def sources() -> Sequence[Source]:
+    """The modules of the sandbox."""
+    return [source for source in read_package(DEFAULT_FOLDER) if source.room == SANDBOX]
 
 
 def room_of(module: str) -> str:
@@ -39,12 +46,13 @@ def floor_of(module: str) -> int:
     return next(at for at, rooms in enumerate(FLOORS) if room_of(module) in rooms)
 
 
-def test_imports_go_one_way() -> None:
+def test_imports_go_one_way(sources: Sequence[Source]) -> None:
     """A module imports its own room and the rooms below it."""
+    modules = [source.module for source in sources]
     against = {
         (source.module, module)
-        for source in SOURCES
-        for module in find_imports(source, MODULES)
+        for source in sources
+        for module in find_imports(source, modules)
         if room_of(module) != room_of(source.module) and floor_of(module) >= floor_of(source.module)
     }
     assert not against
@@ -52,7 +60,7 @@ def test_imports_go_one_way() -> None:
 
 def find_names(source: Source) -> Iterator[str]:
     """The full names of everything that a file imports."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -60,11 +68,11 @@ def find_names(source: Source) -> Iterator[str]:
             yield node.module or ""
 
 
-def test_the_sandbox_imports_nothing_of_the_connector() -> None:
+def test_the_sandbox_imports_nothing_of_the_connector(sources: Sequence[Source]) -> None:
     """Client and server share no code: an error in shared code would pass every test."""
     foreign = {
         (source.module, name)
-        for source in SOURCES
+        for source in sources
         for name in find_names(source)
         if not name.startswith("harvest_source.sandbox.")
         and name.partition(".")[0] not in sys.stdlib_module_names
@@ -85,7 +93,7 @@ def find_constants(source: Source) -> Iterator[str]:
 
 def find_uses(source: Source) -> Iterator[str]:
     """The names that a file reads or imports."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -94,23 +102,23 @@ def find_uses(source: Source) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
-def test_every_constant_is_used() -> None:
+def test_every_constant_is_used(sources: Sequence[Source]) -> None:
     """No constant or type outlives the code that read it."""
-    used = {name for source in SOURCES for name in find_uses(source)}
+    used = {name for source in sources for name in find_uses(source)}
     unused = [
         (source.module, name)
-        for source in SOURCES
+        for source in sources
         for name in find_constants(source)
         if name not in used
     ]
     assert not unused
 
 
-def test_files_and_classes_stay_small() -> None:
+def test_files_and_classes_stay_small(sources: Sequence[Source]) -> None:
     """Every file, class and constructor is small enough to be read in one go."""
-    assert not [source.module for source in SOURCES if source.lines > FILE_LINES]
-    classes = [block for source in SOURCES for block in source.classes()]
+    assert not [source.module for source in sources if source.lines > FILE_LINES]
+    classes = [block for source in sources for block in source.classes()]
     assert not [block.place for block in classes if block.lines > CLASS_LINES]
-    functions = [block for source in SOURCES for block in source.functions()]
+    functions = [block for source in sources for block in source.functions()]
     makers = [block for block in functions if block.place.endswith(":__init__")]
     assert not [block.place for block in makers if block.arguments - 1 > ARGUMENTS]

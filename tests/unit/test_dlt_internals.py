@@ -6,7 +6,6 @@ If a new dlt fails here, the docstring of that point says what to do.
 
 from __future__ import annotations
 
-import ast
 import logging
 import os
 import shutil
@@ -37,56 +36,6 @@ from harvest_source.dlt_internals import (
     StatefulPipeline,
 )
 from harvest_source.errors import iter_causes
-from tests.structure import DEFAULT_FOLDER, Source, read_package
-
-PUBLIC = frozenset(
-    {
-        "dlt",
-        "dlt.sources",
-        "dlt.destinations",
-        "dlt.common.configuration",
-        "dlt.common.configuration.specs",
-        "dlt.common.schema.typing",
-        "dlt.common.typing",
-        "dlt.pipeline.exceptions",
-    }
-)
-"""The modules from which dlt's documentation imports."""
-
-NAMESPACES = frozenset({"dlt.common", "dlt.extract", "dlt.load", "dlt.normalize", "dlt.pipeline"})
-"""Internal packages that ``import dlt`` makes reachable as attributes."""
-
-
-@pytest.mark.parametrize(
-    "source",
-    [source for source in read_package(DEFAULT_FOLDER) if source.room != "dlt_internals"],
-    ids=lambda source: source.module,
-)
-def test_no_other_module_uses_internals(source: Source) -> None:
-    """Only ``dlt_internals`` imports undocumented modules of dlt or reads private attributes."""
-    tree = source.tree
-    imported = {
-        node.module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dlt")
-    }
-    reached = {
-        ast.unparse(node)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in NAMESPACES
-    }
-    # dlt.pipeline is a function, too.
-    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    private = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and node.attr.startswith("_")
-        and "pipeline" in ast.unparse(node.value).rpartition(".")[2]
-    }
-    assert imported <= PUBLIC
-    assert reached - called <= set()
-    assert private == set()
 
 
 class Warehouse:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import pytest
@@ -35,10 +35,26 @@ TABLES_OF_DATA = frozenset({"schema.records", "schema.endpoints"})
 SANDBOX_GUESTS = frozenset({"cli.commands"})
 """Modules that may start a sandbox."""
 
-SOURCES = read_package(DEFAULT_FOLDER)
-OURS = [source for source in SOURCES if source.room != SANDBOX]
-MODULES = frozenset(source.module for source in SOURCES)
-IMPORTS = {source.module: find_imports(source, MODULES) for source in SOURCES}
+pytestmark = pytest.mark.xdist_group("parsed package")  # One worker parses it for all tests.
+
+
+@pytest.fixture(scope="session")
+def sources() -> Sequence[Source]:
+    """Every module, those of the sandbox included."""
+    return read_package(DEFAULT_FOLDER)
+
+
+@pytest.fixture(scope="session")
+def ours(sources: Sequence[Source]) -> Sequence[Source]:
+    """Every module except those of the sandbox."""
+    return [source for source in sources if source.room != SANDBOX]
+
+
+@pytest.fixture(scope="session")
+def imports(sources: Sequence[Source]) -> Mapping[str, set[str]]:
+    """The modules that each module imports."""
+    modules = frozenset(source.module for source in sources)
+    return {source.module: find_imports(source, modules) for source in sources}
 
 
 def level(room: str) -> int | None:
@@ -50,43 +66,48 @@ def room_of(module: str) -> str:
     return module.partition(".")[0]
 
 
-def each(sources: Sequence[Source]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("source", sources, ids=lambda source: source.module)
+def test_every_module_is_on_a_floor(ours: Sequence[Source]) -> None:
+    """A new room needs a floor in ``FLOORS``, or no test guards its imports."""
+    assert {source.room for source in ours if level(source.room) is None} == set()
 
 
-@each(OURS)
-def test_every_module_is_on_a_floor(source: Source) -> None:
-    """A new room needs a floor, or no test guards its imports."""
-    assert level(source.room) is not None, f"put {source.room} into FLOORS"
-
-
-@each(OURS)
-def test_imports_go_downward_only(source: Source) -> None:
+def test_imports_go_downward_only(ours: Sequence[Source], imports: Mapping[str, set[str]]) -> None:
     """No module imports from a room above its own, or from another room on its floor."""
-    mine = level(source.room)
+    against = [
+        f"{source.module} imports {module}"
+        for source in ours
+        for module in imports[source.module]
+        if not is_allowed(source.room, room_of(module))
+    ]
+    assert against == []
+
+
+def is_allowed(room: str, other: str) -> bool:
+    """Whether a module of *room* may import one of *other*."""
+    mine, theirs = level(room), level(other)
     assert mine is not None
-    for module in IMPORTS[source.module]:
-        theirs = level(room_of(module))
-        if room_of(module) in {source.room, SANDBOX} or mine in {0, len(FLOORS) - 1}:
-            continue
-        assert theirs is not None, f"imports {module}, which is on no floor"
-        assert theirs < mine, f"imports {module}, which is not below"
+    if other in {room, SANDBOX} or mine in {0, len(FLOORS) - 1}:
+        return True
+    return theirs is not None and theirs < mine
 
 
-@each(OURS)
-def test_each_floor_has_its_own_libraries(source: Source) -> None:
+def test_each_floor_has_its_own_libraries(ours: Sequence[Source]) -> None:
     """Values need only the standard library; dlt, sockets and DuckDB stay on their own floors."""
+    foreign = {source.module: set(find_libraries(source)) - may_import(source) for source in ours}
+    assert {module: names for module, names in foreign.items() if names} == {}
+
+
+def may_import(source: Source) -> set[str]:
+    """Top-level names that a module may import."""
     mine = level(source.room)
     assert mine is not None
     allowed = FLOORS[mine].libraries | sys.stdlib_module_names | {PACKAGE}
-    if source.room in WITHOUT_DLT:
-        allowed -= {"dlt"}
-    assert set(find_libraries(source)) <= allowed
+    return set(allowed - {"dlt"} if source.room in WITHOUT_DLT else allowed)
 
 
 def find_libraries(source: Source) -> Iterator[str]:
     """Top-level names of all imports in a file."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -97,9 +118,9 @@ def find_libraries(source: Source) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def test_modules_do_not_import_in_a_circle() -> None:
+def test_modules_do_not_import_in_a_circle(imports: Mapping[str, set[str]]) -> None:
     """Modules of one room may import each other, but never in a cycle."""
-    assert count_floors(IMPORTS) > 1
+    assert count_floors(imports) > 1
 
 
 def test_floors_are_at_most_ten() -> None:
@@ -108,27 +129,35 @@ def test_floors_are_at_most_ten() -> None:
     assert not any(below.rooms & above.rooms for below, above in pairwise(FLOORS))
 
 
-@each(SOURCES)
-def test_files_classes_and_constructors_stay_small(source: Source) -> None:
+def test_files_classes_and_constructors_stay_small(sources: Sequence[Source]) -> None:
     """A file, class or constructor that exceeds these sizes has to be split."""
-    if source.module not in TABLES_OF_DATA:
-        assert source.lines <= SIZES["file"]
-    assert [block for block in source.classes() if block.lines > SIZES["class"]] == []
-    makers = (block for block in source.functions() if block.place.endswith(":__init__"))
-    assert [each for each in makers if each.arguments - 1 > SIZES["arguments"]] == []
+    code = [source for source in sources if source.module not in TABLES_OF_DATA]
+    assert [source.module for source in code if source.lines > SIZES["file"]] == []
+    classes = [block for source in sources for block in source.classes()]
+    assert [block for block in classes if block.lines > SIZES["class"]] == []
+    functions = [block for source in sources for block in source.functions()]
+    makers = [block for block in functions if block.place.endswith(":__init__")]
+    assert [block for block in makers if block.arguments - 1 > SIZES["arguments"]] == []
 
 
-@each(OURS)
-def test_few_modules_start_the_sandbox(source: Source) -> None:
+def test_few_modules_start_the_sandbox(
+    ours: Sequence[Source], imports: Mapping[str, set[str]]
+) -> None:
     """The sandbox is for people and tests; the connector never depends on it."""
-    if source.module not in SANDBOX_GUESTS:
-        assert SANDBOX not in set(map(room_of, IMPORTS[source.module]))
+    starting = {
+        source.module for source in ours if SANDBOX in set(map(room_of, imports[source.module]))
+    }
+    assert starting <= SANDBOX_GUESTS
 
 
-@each([source for source in SOURCES if source.room == SANDBOX])
-def test_the_sandbox_imports_nothing_of_ours(source: Source) -> None:
+def test_the_sandbox_imports_nothing_of_ours(imports: Mapping[str, set[str]]) -> None:
     """If server and client shared an endpoint table, a wrong path would pass every test."""
-    assert set(map(room_of, IMPORTS[source.module])) <= {SANDBOX}
+    shared = {
+        module: names
+        for module, imported in imports.items()
+        if room_of(module) == SANDBOX and (names := {*map(room_of, imported)} - {SANDBOX})
+    }
+    assert shared == {}
 
 
 @pytest.mark.parametrize("module", [PACKAGE, f"{PACKAGE}.cli.main", f"{PACKAGE}.__main__"])

@@ -1,10 +1,7 @@
-"""How our statements are written, and that no other room contains SQL."""
+"""How our statements are written."""
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -23,7 +20,6 @@ from harvest_source.sql.conditions import (
     Within,
 )
 from harvest_source.sql.dialects import DIALECTS, Dialect, find_dialect
-from tests.structure import DEFAULT_FOLDER, Source, read_package
 
 
 class Backticks:
@@ -163,48 +159,3 @@ def test_comments_are_sent_as_the_client_accepts_them(dialect: str, texts: list[
     """Comments are sent at once if the client accepts several statements, else singly, or never."""
     given = {"": "it's", "c": r"a\b"}
     assert list(statements.set_comments(NAMES, find_dialect(dialect), "t", given)) == texts
-
-
-SQL = re.compile(
-    r"\b(SELECT|INSERT INTO|DELETE FROM|TRUNCATE|(CREATE|ALTER|DROP) (TABLE|VIEW|SCHEMA)|COMMENT ON"
-    r"|UPDATE \S+ SET|SET \w+ =|GROUP BY|ORDER BY|UNION ALL|INNER JOIN|LEFT JOIN|PRAGMA|ATTACH)\b"
-)
-
-
-def iter_texts(source: Source) -> Iterator[str]:
-    """Every string of a module, except docstrings and strings that are statements."""
-    alone = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
-            yield node.value
-
-
-ADVICE = frozenset({"warehouse.remedies"})
-"""Modules that tell people which statement reverts what they did, but send none."""
-
-FIGURES = frozenset({"pages.figures", "pages.filters", "pages.marts"})
-"""Queries on the marts, which exist only in DuckDB and PostgreSQL; tests run all in both."""
-
-SOURCES = [
-    each
-    for each in read_package(DEFAULT_FOLDER)
-    if each.room not in {"sql", "sandbox", "ask"} and each.module not in ADVICE | FIGURES
-]
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.module)
-def test_no_other_room_contains_sql(source: Source) -> None:
-    """
-    Every statement is built in the room ``sql``, where each dialect's form of it is tested.
-
-    ``ask`` builds its own: it opens only DuckDB files, and checks statements of others. So do the
-    figures of the pages, which only read: ``tests/integration/test_page_figures.py``.
-    """
-    assert [text for text in iter_texts(source) if SQL.search(text)] == []
-
-
-def test_sql_is_recognized() -> None:
-    """SQL is found in an f-string, but not in a docstring."""
-    tree = ast.parse("def f(x):\n    'SELECT in a docstring'\n    return f'SELECT {x} FROM y'")
-    found = [text for text in iter_texts(Source("m", 3, tree)) if SQL.search(text)]
-    assert found == ["SELECT "]

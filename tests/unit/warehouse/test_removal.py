@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from dlt.common.configuration.container import Container
@@ -36,7 +35,6 @@ from harvest_source.warehouse.removal import (
     iter_rows,
 )
 from harvest_source.warehouse.warehouse import Warehouse
-from tests.structure import DEFAULT_FOLDER, Source, read_package
 from tests.support.made_up import (
     ASSIGNED,
     INVOICES,
@@ -50,37 +48,6 @@ from tests.support.made_up import (
 from tests.unit.warehouse.names import Quoted
 
 ROLES = BY_NAME["roles"]
-
-MAY_DELETE = {"warehouse.removal", "warehouse.trial"}
-"""
-The only modules that delete rows: the removal, and the trial of a destination, which does so in its
-own dataset.
-"""
-MOVES: Final = "warehouse.shrinking"
-"""Deletes rows in the same transaction in which it has written as many of them again."""
-
-
-@pytest.mark.parametrize("source", read_package(DEFAULT_FOLDER), ids=lambda each: each.module)
-def test_no_other_module_deletes_rows(source: Source) -> None:
-    """Code that deletes rows uses a removal; otherwise nothing would record and finish it."""
-    calls = {
-        ast.unparse(node.func)
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("sql.delete")
-    }
-    moves = {
-        ast.unparse(node.func)
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "shrinking.delete_rows"
-    }
-    texts = {
-        node.value
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.Constant) and str(node.value).startswith(("DELETE ", "TRUNCATE "))
-    }
-    assert bool(calls) == (source.module in MAY_DELETE)
-    assert bool(moves) == (source.module == MOVES)
-    assert bool(texts) == (source.module in {"sql.dialects", "sql.shrinking"})
 
 
 def rendered(rows: Removal) -> tuple[str, list[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -31,31 +30,6 @@ from harvest_source.sql.conditions import (
 from harvest_source.warehouse.arrow_reads import select_digests, select_keys
 from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.sql import Sql
-from tests.structure import DEFAULT_FOLDER, Source, read_package
-
-RUNNERS = frozenset(
-    {
-        "warehouse.sql",
-        "dlt_internals.direct_copy",
-        "dlt_internals.duckdb_client",  # Passes on dlt's own, after it has created the log.
-        "dlt_internals.mysql_texts",
-        "dlt_internals.staging",
-        "dlt_internals.state",
-        "dlt_internals.stored_schemas",
-    }
-)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [source for source in read_package(DEFAULT_FOLDER) if source.module not in RUNNERS],
-    ids=lambda source: source.module,
-)
-def test_no_other_module_runs_statements(source: Source) -> None:
-    """One module runs statements on our tables, and six run those of dlt's own work."""
-    methods = {node.attr for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
-    assert not methods & {"execute_sql", "execute_query", "make_qualified_table_name"}
-
 
 ORDERS = [
     {
