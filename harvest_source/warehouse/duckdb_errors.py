@@ -43,6 +43,8 @@ _WAL_DAMAGED: Final = (
 """What DuckDB says of a damaged log, or another file's; the first precedes only some of these."""
 _DAMAGED: Final = ("Corrupt database file", "Could not read enough bytes from file")
 """A block whose checksum is wrong, and a file that is too short."""
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""The disk, or this user's share of it, is full."""
 MAKE_ROOM: Final = "Make room on that disk, then run again."
 _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")
 
@@ -99,7 +101,7 @@ def explain_error(
         )
     if is_damaged(error):
         return explain_damage(path, error, kept=kept)
-    is_full = os.strerror(errno.ENOSPC) in text
+    is_full = any(os.strerror(number) in text for number in DISK_FULL)
     remedy = MAKE_ROOM if is_full else "If this persists, name another file with --database."
     return _explain_path(path, kept, only_reads=only_reads) or (
         f"DuckDB cannot open {path}: {printable(text).rstrip('.')}. {kept} {remedy}"

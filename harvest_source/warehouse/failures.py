@@ -38,6 +38,7 @@ from harvest_source.errors import (
 from harvest_source.installation import build_install_command
 from harvest_source.process_limits import explain_lack
 from harvest_source.warehouse.duckdb_errors import (
+    DISK_FULL,
     MAKE_ROOM,
     explain_damage,
     is_damaged,
@@ -46,8 +47,7 @@ from harvest_source.warehouse.duckdb_errors import (
 from harvest_source.warehouse.target import Target
 
 _MACHINE: Final = (
-    errno.ENOSPC,
-    errno.EDQUOT,
+    *DISK_FULL,
     errno.EACCES,
     errno.EROFS,
     errno.EIO,
@@ -281,8 +281,8 @@ def _find_inner(error: BaseException) -> BaseException:
 
 def _is_disk_full(error: BaseException) -> bool:
     if isinstance(error, _OF_SYSTEM):
-        return _says(error, errno.ENOSPC)
-    return isinstance(error, OSError) and error.errno == errno.ENOSPC
+        return any(_says(error, number) for number in DISK_FULL)
+    return isinstance(error, OSError) and error.errno in DISK_FULL
 
 
 def _last_words(text: str) -> str:

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from harvest_source.dlt_internals import find_pipelines_folder
 from harvest_source.errors import DestinationError, printable
+from harvest_source.warehouse.duckdb_errors import DISK_FULL
 from harvest_source.warehouse.target import Target
 
 _PATIENCE_S: Final = 10.0
@@ -31,9 +32,6 @@ _PATIENCE_S: Final = 10.0
 
 _NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 """Why a file cannot be there. What else is wrong is reported once a file is to be written."""
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""The disk, or this user's share of it, is full."""
 
 _OTHERS: Final = "harvest_source"
 """Folder in dlt's data folder for all warehouses except the first of a pipeline name."""
@@ -130,7 +128,7 @@ def empty_folder(target: Target) -> None:
 
 def explain_unusable(error: Exception) -> str:
     """Build the message that says why the folder of dlt's pipelines cannot be used."""
-    is_full = isinstance(error, OSError) and error.errno in _FULL
+    is_full = isinstance(error, OSError) and error.errno in DISK_FULL
     return (
         f"The folder of dlt's pipelines cannot be used ({printable(error)}). Nothing was read "
         f"and nothing changed. {'Make room on its disk' if is_full else 'Make it writable'}, or "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import duckdb
@@ -56,10 +58,11 @@ def test_the_process_that_holds_the_file_is_named(text: str, tmp_path: Path) -> 
     assert "destination_wait" in message
 
 
-def test_a_full_disk_needs_room(tmp_path: Path) -> None:
-    """The next step is to make room, not to name another file."""
+@pytest.mark.parametrize("why", ["No space left on device", os.strerror(errno.EDQUOT)])
+def test_a_full_disk_needs_room(why: str, tmp_path: Path) -> None:
+    """The next step is to make room, not to name another file; also if a quota is used up."""
     path = tmp_path / "a.duckdb"
-    text = f'IO Error: Could not write file "{path}": No space left on device'
+    text = f'IO Error: Could not write file "{path}": {why}'
     message = explain(duckdb.IOException(text), path)
     assert message.endswith(f"{KEPT} Make room on that disk, then run again.")
 

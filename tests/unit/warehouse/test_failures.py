@@ -136,6 +136,21 @@ def test_a_full_disk_is_named(error: BaseException) -> None:
     assert "Make room on that disk" in message
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.IOException(f"IO Error: Could not write file: {os.strerror(errno.EDQUOT)}"),
+        OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+    ],
+    ids=["DuckDB", "the system"],
+)
+def test_an_exhausted_quota_is_named_like_a_full_disk(error: BaseException) -> None:
+    """A user whose share of the disk is used up has to make room too."""
+    message = str(translate(error))
+    assert os.strerror(errno.EDQUOT) in message
+    assert "Make room on that disk" in message
+
+
 def test_too_few_threads_are_named() -> None:
     """A load that cannot start its threads names the limit of the process."""
     error = translate(step_failed(RuntimeError("can't start new thread")))
