@@ -15,9 +15,11 @@ from harvest_source.dlt_internals import (
 )
 from harvest_source.errors import printable
 
-_LOOKS_LIKE_OURS: Final = re.compile(r"HARVEST.*(TOKEN|SECRET|KEY)")
+_LOOKS_LIKE_OURS: Final = re.compile(r"HARVEST.*(TOKEN|SECRET|KEY)", re.IGNORECASE)
 _NOT_A_SIGN_IN: Final = "HARVEST_SOURCE_"
 """Prefix of our own variables that do not hold a token, such as the vault's key."""
+
+_PROFILES: Final = "PROFILES__"
 
 _SHORT_SECTIONS: Final = (("sources", "credentials"), ("sources",), ("credentials",), ())
 """Sections in which dlt itself would go on to look for a token, and we do not."""
@@ -34,7 +36,8 @@ def explain_missing_token(vault: str) -> str:
     variable = "__".join((*find_source_section(), "credentials", "access_token")).upper()
     files = [str(path) for path in iter_config_files()]
     places = ", ".join([f"{variable} in the environment", *files, vault])
-    found = (*_iter_variables(os.environ), *_iter_short_places(section), *_iter_files(files))
+    variables = _iter_variables(os.environ, "__".join(find_source_section()).upper() + "__")
+    found = (*variables, *_iter_short_places(section), *_iter_files(files))
     unread = "".join(f" {each}" for each in found)
     return (
         f"No Harvest access token was found. Looked for it in: {places}.{unread} Make one at "
@@ -44,9 +47,19 @@ def explain_missing_token(vault: str) -> str:
     )
 
 
-def _iter_variables(environment: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(environment):
-        if _LOOKS_LIKE_OURS.search(name.upper()) and not name.startswith(_NOT_A_SIGN_IN):
+def _iter_variables(environment: Mapping[str, str], prefix: str) -> Iterator[str]:
+    """
+    Name variables that look like a token of Harvest's and were not read.
+
+    Args:
+        prefix: Of the variables that are read. Unknown names with it were refused before, and the
+            known ones are no token: the app's secret, for example.
+    """
+    for name in sorted(filter(_LOOKS_LIKE_OURS.search, environment)):
+        if name.startswith(prefix + _PROFILES):
+            profile = name.removeprefix(prefix + _PROFILES).partition("__")[0].lower()
+            yield f"{printable(name)} is read only with --profile {printable(profile)}."
+        elif not name.startswith((prefix, _NOT_A_SIGN_IN)):
             yield f"{printable(name)} is set, but that name is not read."
 
 

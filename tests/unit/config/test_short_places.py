@@ -171,6 +171,26 @@ def test_the_message_about_the_missing_token_names_one_in_a_file(
     assert SECRET not in said
 
 
+@pytest.mark.parametrize("name", ["CREDENTIALS__CLIENT_SECRET", "TOKEN_COMMAND"])
+def test_the_message_about_the_missing_token_calls_no_setting_unread(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An app's secret in the environment is used by the sign-in that the message advises."""
+    monkeypatch.setenv(f"SOURCES__HARVEST__{name}", SECRET)
+    assert name not in explain_missing_token("the vault")
+    monkeypatch.setenv(f"HARVEST__{name}", SECRET)
+    assert f" HARVEST__{name} is set, but that name is not read." in explain_missing_token("x")
+
+
+def test_the_message_about_the_missing_token_says_which_profile_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A token of a named profile is read only for that profile."""
+    variable = "SOURCES__HARVEST__PROFILES__ADA__CREDENTIALS__ACCESS_TOKEN"
+    monkeypatch.setenv(variable, SECRET)
+    assert f" {variable} is read only with --profile ada." in explain_missing_token("the vault")
+
+
 def test_a_token_in_the_file_without_secrets_is_refused(
     write: Callable[[str, str], None], read: Read
 ) -> None:
