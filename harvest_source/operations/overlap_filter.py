@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 from harvest_source.auth.sessions import Session
 from harvest_source.errors import HarvestError
 from harvest_source.extract.cursor import WIDE_OVERLAP, Cursor, load_cursor
+from harvest_source.extract.exclusion import excluded_columns, load_excluded
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.run_log import Place
@@ -154,19 +155,24 @@ def prepare_overlap_filter(workspace: Workspace, feeds: Sequence[TableFeed]) -> 
             session = workspace.sessions.open(feed.account_id)
         except HarvestError:
             continue
-        if period := _find_period(workspace, cursor, session):
+        if period := _find_period(workspace, feed, cursor, session):
             periods[name, feed.account_id] = period
     return OverlapFilter(workspace, periods)
 
 
-def _find_period(workspace: Workspace, cursor: Cursor, session: Session) -> Period | None:
+def _find_period(
+    workspace: Workspace, feed: TableFeed, cursor: Cursor, session: Session
+) -> Period | None:
     """Of which time unchanged rows are left out; None: all rows are loaded."""
     options, now = workspace.extraction.options, workspace.now()
     visibility = session.owner.visibility
     if not cursor.is_covered_by(visibility):
         return Period(cursor.at - max(WIDE_OVERLAP, options.overlap), None, is_hidden=True)
+    lacking = load_excluded(feed.state) - excluded_columns(feed.endpoint, options.exclude)
     if (
         options.full_refresh
+        or lacking  # The table is read whole to fill them, in rows with any updated_at.
+        or cursor.taken_over  # It is read whole, too: what the other pipeline did is not known.
         or is_implausible(cursor.at, now)
         or not is_due(cursor.wide_at, now)
         or session.managed_scope != cursor.managed

@@ -107,3 +107,25 @@ def test_the_audit_reloads_only_rows_with_wrong_values(open_lab: OpenLab) -> Non
     after = loads(lab, "time_entries")
     assert {row for row in after if after[row] != before[row]} == {first, second, third}
     assert_equal(lab, "time_entries")
+
+
+def test_a_table_that_is_read_whole_is_loaded_whole(open_lab: OpenLab) -> None:
+    """Rows that changed shortly before are filled, too, if the read is also the daily one."""
+    lab = open_lab()
+    lab.server.edit_many("clients", client_ids(lab), address="Street")
+    lab.rest(HOUR)
+    lab.sync("clients", exclude=["clients.address"])
+    lab.rest(DAY)
+    lab.sync("clients", settings={"audit_requests": 0})
+    assert {row["address"] for row in lab.table("clients")} == {"Street"}
+    lab.server.edit_many("clients", client_ids(lab), address="Avenue")
+    lab.rest(HOUR)
+    lab.sync("clients", settings={"audit_requests": 0})
+    lab.alter("UPDATE clients SET address = 'wrong'")
+    lab.rest(DAY)
+    lab.sync("clients", pipeline="other", take_over=True, settings={"audit_requests": 0})
+    assert_equal(lab, "clients")
+
+
+def client_ids(lab: Lab) -> list[int]:
+    return [row["id"] for row in lab.server.rows("clients")]
