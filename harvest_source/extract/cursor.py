@@ -42,7 +42,10 @@ class Cursor:
     managed: str = ""
     """``Session.managed_scope`` of that token: a manager who is given more sees more rows."""
     taken_over: bool = False
-    """Whether another pipeline read the rows: a token that sees no less reads all of them again."""
+    """
+    Whether another pipeline read the rows, or their history has not begun: a token that sees no
+    less reads all of them again.
+    """
     others: tuple[str, ...] = ()
     """
     ``Owner.visibility`` of earlier tokens that saw rows or values which this one does not see.
@@ -173,7 +176,8 @@ def _sees_more(cursor: Cursor, visibility: str, managed: str) -> bool:
     """
     Whether this token may see rows that the token which moved *cursor* did not.
 
-    Also if that was another pipeline's token and sees no more: what it did is not known.
+    Also if that was another pipeline's token and sees no more: what it did is not known. And if the
+    history of the rows has not begun.
     """
     if cursor.taken_over and covers(visibility, cursor.visibility):
         return True
@@ -219,7 +223,7 @@ def move_cursor(
 
 
 def take_over_cursor(state: dict[str, Any], other: Mapping[str, Any]) -> None:
-    """Store the cursor in the *other* pipeline's state of a table, if it has one, marked."""
+    """Store the cursor in the *other* state of a table, if it has one, marked as taken over."""
     if cursor := load_cursor(other.get("cursor")):
         state["cursor"] = replace(cursor, taken_over=True).dump()
 

@@ -19,9 +19,9 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.defaults import TableFormat
+from harvest_source.extract.cursor import load_cursor, take_over_cursor
 from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.known_rows import digest_row
-from harvest_source.extract.removals import PENDING_REMOVALS
 from harvest_source.load.encoder import place_misfits, with_load_id
 from harvest_source.load.file_format import choose_format
 from harvest_source.load.hints import build_hints, load_id_hint, type_hint
@@ -62,21 +62,26 @@ def find_beginning(history: TableHistory | None, state: Mapping[str, Any]) -> di
     """
     The *state* of a table and account from which to continue reading.
 
-    It has no cursor as long as the history has not begun, so that the table is read from its first
-    row on. This applies to each account separately, and again after runs that kept no history,
-    since they added no version.
+    As long as the history has not begun, its cursor is marked so that the table is read from its
+    first row on. This applies to each account separately, and again after runs that kept no
+    history, since they added no version. A token that sees less than an earlier one does not read
+    the rows again: hidden rates arrive as null and would overwrite known values.
     """
     if history is None:
         return {name: each for name, each in state.items() if name != _BEGUN}
     if state.get(_BEGUN):
         return dict(state)
-    return {name: each for name, each in state.items() if name == PENDING_REMOVALS}
+    # Rows that an interrupted read has brought may have no version.
+    beginning = {name: each for name, each in state.items() if name not in ("cursor", "backfill")}
+    take_over_cursor(beginning, state)
+    return beginning
 
 
 def note_begun(history: TableHistory | None, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The *state* to store: if it has a cursor, all rows since :func:`find_beginning` were read."""
-    has_begun = history is not None and "cursor" in state
-    return {**state, _BEGUN: True} if has_begun else dict(state)
+    """The *state* to store: it says whether all rows since :func:`find_beginning` were read."""
+    cursor = load_cursor(state.get("cursor"))
+    has_begun = cursor is not None and not cursor.taken_over and not cursor.others
+    return {**state, _BEGUN: True} if history is not None and has_begun else dict(state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,3 +167,33 @@ def test_the_documented_query_gives_the_rate_of_each_day(open_lab: OpenLab) -> N
     assert {str(row["spent_date"]) >= day for row in mine} == {True, False}
     for row in mine:
         assert (row["cost_rate"] == number(123.456)) is (str(row["spent_date"]) >= day)
+
+
+def test_a_lower_role_begins_no_history(open_lab: OpenLab) -> None:
+    """Reading every row for its first version would overwrite the rates that it may not see."""
+    lab = open_lab.loaded("users")
+    lab.rest(3 * DAY)
+    before = {row["id"]: row["cost_rate"] for row in lab.table("users")}
+    lab.server.set_role(lab.token, "manager")
+    owner = {row["id"] for row in lab.server.rows("users") if row["access_roles"] == ["manager"]}
+    report = lab.sync("users", settings={"history": ["users"]})
+    assert "sees less than the one that loaded it before" in " ".join(report.run_log.warnings)
+    after = {row["id"]: row["cost_rate"] for row in lab.table("users")}
+    assert {row for row in before if after[row] != before[row]} <= owner
+    lab.server.set_role(lab.token, "administrator")
+    lab.rest()
+    lab.sync("users", settings={"history": ["users"]})
+    assert_current(lab, "users")
+    assert_equal(lab, "users")
+
+
+def test_deletions_are_found_between_runs_with_and_without_history(open_lab: OpenLab) -> None:
+    """A history that begins again and again does not put off the daily comparison of counts."""
+    lab = open_lab.loaded("contacts")
+    gone, edited, *_ = lab.ids("contacts")
+    lab.server.delete("contacts", gone)
+    for history in (["contacts"], [], ["contacts"], []):
+        lab.rest(DAY / 2)
+        lab.server.edit("contacts", edited, title=lab.clock().isoformat())
+        lab.sync("contacts", settings={"history": history})
+    assert gone not in lab.ids("contacts")
