@@ -14,12 +14,12 @@ def hide_names(row: Row) -> Row:
     return row | {"user__name": None, "is_long": row["hours"] > 8}
 
 
-source = harvest().with_resources("time_entries")
-source.time_entries.add_filter(lambda row: row["billable"]).add_map(hide_names)
-
 pipeline = dlt.pipeline(
     "harvest_billable",
     destination=dlt.destinations.duckdb("billable.duckdb"),
     dataset_name="harvest",
 )
+
+source = harvest().with_resources("time_entries")
+source.time_entries.add_filter(lambda row: row["billable"]).add_map(hide_names)
 print(pipeline.run(source))

@@ -38,6 +38,7 @@ from harvest_source.load.state import (
     current_accounts,
     forget_other_warehouse,
     refuse_ambiguous_destination,
+    warn_of_late_pipeline,
 )
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
@@ -128,6 +129,7 @@ class TableReader:
             ConfigError: It would lose rows, or dlt could not load it.
         """
         check_resource(self._endpoint, name, self._extraction.run_log.warn)
+        warn_of_late_pipeline(self._extraction.run_log.warn)
         if self._history is not None:
             check_history(self._history)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 import dlt
@@ -151,6 +151,24 @@ def _find_location(destination: Any) -> str:
     found = iter_config_values("credentials", "destination", destination.destination_name)
     values = (given, *(value for value, _, _ in found))
     return next((value for value in values if isinstance(value, str)), "")
+
+
+def warn_of_late_pipeline(warn: Callable[[str], None]) -> None:
+    """
+    Say what a new DuckDB file lacks if ``dlt.pipeline()`` was called after ``harvest()``.
+
+    A pipeline that exists when ``harvest()`` is called creates the file as ``sync`` does. Of a
+    later one, dlt has opened the file before it asks us for rows.
+    """
+    pipeline = find_active_pipeline()
+    if pipeline is None or not pipeline.first_run:
+        return
+    if type(pipeline.destination) is dlt.destinations.duckdb:
+        warn(
+            "harvest() was called before dlt.pipeline(), so a new DuckDB file is one that dlt "
+            "itself creates: the umask decides who may read it, and if DuckDB 2 wrote it, no "
+            "DuckDB 1.x can open it. Call harvest() after dlt.pipeline()."
+        )
 
 
 def refuse_ambiguous_destination() -> None:

@@ -28,6 +28,7 @@ from tests.docs.pages import DOCUMENTS, REPOSITORY, relative
 
 PIPELINES = REPOSITORY / "pipelines"
 EXAMPLES = [each for each in sorted(PIPELINES.rglob("*.*")) if each.suffix != ".pyc"]
+DLT_INIT = REPOSITORY / "sources" / "harvest_pipeline.py"
 LONGEST = 30
 LONGEST_OF_FRAMEWORKS = 90
 """Lines of a scheduler's file, which also has the framework's own declarations."""
@@ -201,6 +202,17 @@ def count(database: Path, table: str) -> int:
     return int(found[0]) if found else 0
 
 
+@pytest.mark.parametrize(
+    "script",
+    [each for each in (*EXAMPLES, DLT_INIT) if "dlt.pipeline(" in each.read_text()],
+    ids=lambda script: str(script.name),
+)
+def test_pipelines_are_made_before_the_source(script: Path) -> None:
+    """Otherwise dlt itself creates the DuckDB file, for others to read and for DuckDB 2 alone."""
+    text = script.read_text()
+    assert text.index("dlt.pipeline(") < text.index("harvest()")
+
+
 def test_the_pipeline_of_dlt_init_has_a_name_of_its_own() -> None:
     """
     dlt keeps a pipeline's folder and DuckDB file by its name, for all folders of a machine.
@@ -208,6 +220,6 @@ def test_the_pipeline_of_dlt_init_has_a_name_of_its_own() -> None:
     With the name of the command's pipeline, it loads into the file of the last sync, in another
     folder.
     """
-    text = (REPOSITORY / "sources" / "harvest_pipeline.py").read_text()
+    text = DLT_INIT.read_text()
     (name,) = re.findall(r'dlt\.pipeline\("(\w+)"', text)
     assert name not in (PIPELINE, SANDBOX_PIPELINE)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.runtime import run_context
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.sources import DltSource
 
@@ -121,6 +122,29 @@ def test_a_pipeline_made_too_late_is_refused(open_lab: OpenLab, here: Path) -> N
         pipeline.run(built)
     lab.database = here / "harvest_data.duckdb"
     assert_equal(lab, "clients")
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_pipeline_made_too_late_is_warned_of(
+    open_lab: OpenLab,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    is_late: bool,
+) -> None:
+    """dlt creates its file before the source can, so dlt's log says what the file lacks, once."""
+    lab = open_lab()
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "WARNING")
+    run_context.active().reload()
+    with lab.working():
+        early = source(lab).with_resources("clients", "roles")
+        other = dlt.destinations.duckdb(str(lab.folder / "plain.duckdb"))
+        pipeline = dlt.pipeline("plain", destination=other, dataset_name="harvest")
+        built = early if is_late else source(lab).with_resources("clients", "roles")
+        for _ in range(2):
+            pipeline.run(built)
+    advice = "Call harvest() after dlt.pipeline()"
+    assert sum(advice in each for each in caplog.messages) == is_late
 
 
 def test_dlt_knows_the_references(open_lab: OpenLab) -> None:
