@@ -270,6 +270,16 @@ def test_iteration_yields_rows_unless_as_rows_is_false(plain: PlainDlt) -> None:
     assert len(rows(pipeline, ARROW)) == 3
 
 
+def test_iteration_beside_a_pipeline_starts_at_its_cursors(plain: PlainDlt) -> None:
+    """As with dlt's own incremental: the state of the pipeline made last counts, and stays."""
+    pipeline = plain.pipeline()
+    assert len(list(plain.source().clients)) == plain.served(ARROW)
+    pipeline.run(plain.source(ARROW))
+    assert list(plain.source().clients) == []
+    plain.pipeline()
+    assert len(list(plain.source().clients)) == plain.served(ARROW)
+
+
 def test_steps_and_history_exclude_each_other(plain: PlainDlt) -> None:
     """History would keep what Harvest sent, so the run is refused before it reads."""
     source = plain.source(ARROW, history=[ARROW])
