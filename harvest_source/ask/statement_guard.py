@@ -9,6 +9,7 @@ clause of a later DuckDB does not slip through.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -74,6 +75,7 @@ NODES: Final = frozenset(
     }
 )
 
+_LOWERED: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TYPE_INFO: Final = "_TYPE_INFO"
 """Suffix of the kinds of nodes that describe a type, such as the width of a decimal."""
 _EVERYWHERE: Final = frozenset(
@@ -116,11 +118,11 @@ class Readable:
 
     def find(self, catalog: str, schema: str, name: str) -> Relation | None:
         """Find the relation that the names mean; None: there is none that the caller may read."""
-        if catalog and catalog.lower() != self.catalog.lower():
+        if catalog and _fold(catalog) != _fold(self.catalog):
             return None
-        known = {(each.schema.lower(), each.name.lower()): each for each in self.relations}
+        known = {(_fold(each.schema), _fold(each.name)): each for each in self.relations}
         for candidate in (schema,) if schema else self.schemas:
-            if found := known.get((candidate.lower(), name.lower())):
+            if found := known.get((_fold(candidate), _fold(name))):
                 return found
         return None
 
@@ -135,7 +137,7 @@ class _Walk:
         Check everything below *value*.
 
         Args:
-            names: Names of common table expressions visible here, in lower case.
+            names: Names of common table expressions visible here, as :func:`_fold` writes them.
         """
         if isinstance(value, list):
             for each in value:
@@ -148,6 +150,11 @@ class _Walk:
             self._check_expression(node)
         elif isinstance(node.get("type"), str):
             names = self._check_node(node, names)
+        if node.get("type") == "RECURSIVE_CTE_NODE":
+            # Only the repeated part sees the rows so far. Elsewhere, DuckDB takes the name for a
+            # table, and without one for a view of its own, such as duckdb_tables.
+            self.visit(node["right"], names | {_fold(str(node["cte_name"]))})
+            node = {key: each for key, each in node.items() if key != "right"}
         self.visit([each for key, each in node.items() if key != "cte_map"], names)
 
     def _check_expression(self, node: Node) -> None:
@@ -181,13 +188,8 @@ class _Walk:
     def _visit_ctes(self, node: Node, names: frozenset[str]) -> frozenset[str]:
         """Check the node's common table expressions; each can refer to the earlier ones."""
         for entry in (node.get("cte_map") or {}).get("map", ()):
-            name = entry["key"].lower()
-            query = entry["value"]
-            is_recursive = _is_recursive(query)
-            self.visit(query, names | {name} if is_recursive else names)
-            names = names | {name}
-        if node["type"] == "RECURSIVE_CTE_NODE":
-            names = names | {str(node.get("cte_name", "")).lower()}
+            self.visit(entry["value"], names)
+            names = names | {_fold(entry["key"])}
         return names
 
     def _check_table(self, node: Node, names: frozenset[str]) -> None:
@@ -195,7 +197,7 @@ class _Walk:
         catalog, schema, name = _read_names(node)
         if node.get("at_clause") is not None:
             raise StatementRefused("A query may not read earlier versions of a table here.")
-        if not catalog and not schema and name.lower() in names:
+        if not catalog and not schema and _fold(name) in names:
             return
         found = self.readable.find(catalog, schema, name)
         if found is None:
@@ -233,9 +235,13 @@ def check_statement(tree: Node, readable: Readable) -> frozenset[Relation]:
     return frozenset(walk.relations)
 
 
-def _is_recursive(value: Any) -> bool:
-    node = value.get("query", {}).get("node", {})
-    return isinstance(node, dict) and node.get("type") == "RECURSIVE_CTE_NODE"
+def _fold(name: str) -> str:
+    """
+    Lower the letters A to Z, as DuckDB does to compare names.
+
+    ``str.lower`` would also turn the Kelvin sign into k, which DuckDB holds for another name.
+    """
+    return name.translate(_LOWERED)
 
 
 def _read_names(node: Node) -> tuple[str, str, str]:

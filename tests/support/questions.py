@@ -248,6 +248,11 @@ REACHING_OUT: Final = (
     "SHOW DATABASES",
     "WITH pg_class AS (SELECT * FROM pg_class) SELECT * FROM pg_class",
     "SELECT * FROM (WITH c AS (SELECT 1) SELECT * FROM c), pg_class",
+    "WITH RECURSIVE duckdb_tables AS (SELECT * FROM duckdb_tables UNION ALL "
+    "SELECT * FROM duckdb_tables WHERE false) SELECT * FROM duckdb_tables",
+    "WITH RECURSIVE pg_class AS (WITH q AS (SELECT relname FROM pg_class) SELECT * FROM q "
+    "UNION ALL SELECT relname FROM pg_class WHERE false) SELECT * FROM pg_class",
+    'WITH "duc\u212adb_tables" AS (SELECT 1) SELECT * FROM duckdb_tables',
     # Waiting, and other users' macros.
     "SELECT sleep_ms(60000)",
     "SELECT pg_sleep(60)",
