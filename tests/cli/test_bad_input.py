@@ -378,6 +378,21 @@ def test_an_unknown_configuration_key_is_refused(
     assert_refusal(run("sync"), Mistake("key", 2, words))
 
 
+def test_settings_for_all_folders_are_read_below_those_of_the_folder(
+    run: Run, folder: Path, configure: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dlt also reads ``~/.dlt/config.toml``, and a key of the folder's file takes precedence."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # dlt has another place for root.
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    own = folder.parent / ".dlt" / "config.toml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("[sources.harvest]\noverlap = 600\nfull_walk = 5\n")
+    configure("[sources.harvest]\noverlap = 900\n")
+    listed = {each["name"]: each["value"] for each in run("check", "--json").json["settings"]}
+    assert (listed["overlap"], listed["full_walk"]) == ("900", "5")
+
+
 def test_a_secret_in_the_open_settings_file_is_refused(
     run: Run, configure: Callable[[str], None]
 ) -> None:
