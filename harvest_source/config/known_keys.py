@@ -52,6 +52,9 @@ _MISTAKEN_SECTIONS: Final = (
 )
 """Sections that users mistake for ours."""
 
+_NEAR: Final = 0.85
+"""Similarity of two names for ``difflib``: of seven letters, one is missing or two are swapped."""
+
 _MISTAKEN_PREFIXES: Final = ("SOURCE__HARVEST__", "SOURCES_HARVEST_", "SOURCES__HARVEST_SOURCE__")
 
 
@@ -67,10 +70,9 @@ def check_keys() -> None:
     _check_sections()
     for where, path in (*_iter_unknown_keys(), *_iter_unknown_variables()):
         raise ConfigError(_explain_unknown(where, path))
-    for sections in _MISTAKEN_SECTIONS:
-        for place, _ in iter_config_sections(*sections):
-            msg = f"[{'.'.join(sections)}] in {place} is not read. Rename it to [sources.harvest]."
-            raise ConfigError(msg)
+    for place, section in _iter_mistaken_sections():
+        msg = f"[{section}] in {place} is not read. Rename it to [sources.harvest]."
+        raise ConfigError(msg)
     for name in sorted(os.environ):
         if _is_mistaken(name):
             msg = (
@@ -143,6 +145,25 @@ def _check_sections() -> None:
             raise ConfigError(msg)
 
 
+def _iter_mistaken_sections() -> Iterator[tuple[str, str]]:
+    """The file and the name of each section that users mistake for ours, or misspelt."""
+    for sections in _MISTAKEN_SECTIONS:
+        for place, _ in iter_config_sections(*sections):
+            yield place, ".".join(sections)
+    for place, sources in iter_config_sections("sources"):
+        for name, content in sources.items():
+            paths = _iter_paths(content) if isinstance(content, Mapping) else ()
+            # A source of that name may exist, so one of its keys must be ours.
+            if _is_misspelt(name) and any(path[-1] in _find_siblings(path) for path in paths):
+                yield place, f"sources.{printable(name)}"
+
+
+def _is_misspelt(name: str) -> bool:
+    """Whether *name* is nearly that of our section. ``harvest_2`` is another source's."""
+    is_other = name.lower().startswith("harvest")
+    return not is_other and bool(difflib.get_close_matches(name.lower(), ["harvest"], 1, _NEAR))
+
+
 def _check_short_excludes() -> None:
     """
     Refuse columns of ours that are to be left out by a key or variable that is not read.
@@ -203,6 +224,9 @@ def _is_mistaken(name: str) -> bool:
     spelt = name.strip().upper()
     if spelt.startswith((_PREFIX, *_MISTAKEN_PREFIXES)):
         return True
+    top, *names = spelt.lower().split("__")
+    if top == "sources" and names[1:] and _is_misspelt(names[0]):
+        return names[-1] in _find_siblings(tuple(names[1:]))
     # SOURCES__HARVEST_EXCLUDE. Other sources may be called harvest_..., so the key must be ours.
     path = tuple(spelt.removeprefix(_PREFIX[:-1]).lower().split("__"))
     return spelt.startswith(_PREFIX[:-1]) and path[-1] in _find_siblings(path)

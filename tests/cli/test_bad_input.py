@@ -223,6 +223,18 @@ MORE = (
         settings={"SOURCES_HARVEST__EXCLUDE": "users.cost_rate"},
     ),
     Mistake(
+        "log folder missing",
+        2,
+        ("/nowhere/access.log", "Make it, or name a file in another folder."),
+        settings={"SOURCES__HARVEST__ACCESS_LOG": "nowhere/access.log"},
+    ),
+    Mistake(
+        "misspelt section of a variable",
+        2,
+        ("SOURCES__HARVSET__EXCLUDE", "SOURCES__HARVEST__"),
+        settings={"SOURCES__HARVSET__EXCLUDE": "users.cost_rate"},
+    ),
+    Mistake(
         "one underscore missing",
         2,
         ("SOURCES_HARVEST__CREDENTIALS__ACCESS_TOKEN", "SOURCES__HARVEST__"),
@@ -366,6 +378,11 @@ def configure(folder: Path) -> Iterator[Callable[[str], None]]:
         ("[sources.harvest.profiles.work]\naccount = 1", ("profiles.work.account", "account_id?")),
         ("[source.harvest]\naccount_id = 1", ("[source.harvest] in {file}", "[sources.harvest]")),
         ("[harvest]\naccount_id = 1", ("[harvest]", "[sources.harvest]")),
+        (
+            '[sources.harvset]\nexclude = ["users.cost_rate"]',
+            ("[sources.harvset] in {file}", "[sources.harvest]"),
+        ),
+        ("[sources.havest.profiles.work]\naccount_id = 1", ("[sources.havest]",)),
         ('[sources.harvest]\nclient_id = "1"', ("client_id", "credentials.client_id")),
     ],
 )
@@ -411,6 +428,8 @@ def test_known_configuration_keys_are_accepted(run: Run, configure: Callable[[st
         "[sources.harvest]\noverlap = 300\n[sources.harvest.schema]\nnaming = 'snake_case'\n"
         "[sources.harvest.profiles.work.credentials]\naccess_token = 'x'\n"
         "[sources.harvest.time_entries.data_writer]\nbuffer_max_items = 5\n"
+        "[sources.harvest_2]\naccount_id = 2\n[sources.harvset]\nharbours = 5\n"
+        "[sources.hubspot]\nexclude = 'users.cost_rate'\n"
     )
     assert run("check").code == 0
 
