@@ -79,7 +79,8 @@ def parse_file(value: str | Path, name: str, *, beginning: bytes) -> Path:
         raise ConfigError(msg)
     if not path.parent.is_dir():
         msg = (
-            f"{name} is {printable(path)}, but its folder does not exist. Make it: mkdir -p FOLDER"
+            f"{name} is {printable(path)}, but its folder does not exist. Make it, or name a file "
+            "in another folder."
         )
         raise ConfigError(msg)
     check_kind(path, name, beginning=beginning)
