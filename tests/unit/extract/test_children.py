@@ -85,6 +85,40 @@ def test_a_first_read_asks_a_tenth_and_later_runs_the_rest() -> None:
     assert now <= NOW + 7 * DAY
 
 
+def test_a_first_sweep_asks_parents_without_children_if_they_changed_since_it_began() -> None:
+    """A run may have asked one in the meantime, when it still had the payment that is gone now."""
+    client, state = build_client(520), dict[str, Any]()
+    client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 521)) + "]"
+    client.lists["invoices?changed"] = "[]"
+    list(read(build_task(client, PAYMENTS, state=state, now=NOW)))
+    unpaid = {"due_amount": 10.0, "paid_at": None}
+    rows = {each: invoice(each) for each in range(1, 521)}
+    rows[99] = invoice(99, **unpaid)
+    rows[100] = invoice(100, **unpaid, updated_at="2026-11-22T13:00:00Z")
+    client.lists["invoices"] = "[" + ",".join(rows.values()) + "]"
+    for days in range(1, 9):
+        list(read(build_task(client, PAYMENTS, state=state, now=NOW + days * DAY)))
+        if ParentSweep.load(state["walk"]).began is None:
+            break
+    assert "invoices/1/payments" in client.asked, "the sweep has ended"
+    assert "invoices/99/payments" not in client.asked
+    assert "invoices/100/payments" in client.asked
+
+
+def test_a_parent_that_has_children_again_owes_no_removal() -> None:
+    """Plain dlt carries out none: a later sync would remove the payments loaded in the meantime."""
+    client, state = build_client(2), dict[str, Any]()
+    client.lists["invoices/1/payments"] = "[]"
+    client.lists["invoices/2/payments"] = "[]"
+    client.lists["invoices?changed"] = f"[{payment(1)}]"
+    for _ in range(2):
+        list(read(build_task(client, PAYMENTS, state=state, now=NOW)))
+    assert [each["values"] for each in state[PENDING_REMOVALS]] == [[[1], [2]]]
+    client.lists["invoices/1/payments"] = f"[{payment(1)}]"
+    list(read(build_task(client, PAYMENTS, state=state, now=NOW)))
+    assert [each["values"] for each in state[PENDING_REMOVALS]] == [[[2]]]
+
+
 @pytest.mark.parametrize("is_full", [True, False])
 def test_a_restarted_first_sweep_reports_what_it_leaves_and_asks_all(*, is_full: bool) -> None:
     """

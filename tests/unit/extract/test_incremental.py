@@ -154,6 +154,15 @@ def test_an_interrupted_reread_continues_where_it_stopped() -> None:
     assert "cursor" in state
 
 
+def test_a_first_read_that_left_out_a_column_is_not_continued_with_it() -> None:
+    """The windows that it finished lack the column, so they are read again."""
+    world, state = fill_world(), dict[str, Any]()
+    read_once(world, UnsteadyClient, state, NOTES)
+    assert ("cursor" in state, "backfill" in state) == (False, True)
+    rows, unproven = read_once(world, ModelClient, state)
+    assert (rows >= ROWS, unproven) == (True, [])
+
+
 def test_a_lower_role_fills_no_column() -> None:
     """A lower role may get nulls in place of known rates."""
     manager = Owner(1, "Ann", "", ("manager",))
@@ -193,6 +202,17 @@ def test_a_cursor_moves_when_that_is_worth_a_load(
     assert after is not None
     assert (after != before) is moves
     assert not moves or after.at == NOON
+
+
+def test_the_cursor_of_two_reads_is_the_beginning_of_the_first() -> None:
+    """What changed while the days of an earlier start date were read must not be passed."""
+    state = stored_cursor(covered_from=date(2024, 2, 1))
+    client = ScriptedClient([[page([entry(1)], 1, at=-50)]], changed=[entry(2)])
+    list(read(build_task(client, state=state, start_date=date(2024, 1, 1))))
+    assert [set(each) for each in client.asked] == [{"from", "to"}, {"updated_since"}]
+    after = load_cursor(state["cursor"])
+    assert after is not None
+    assert after.at == NOON - timedelta(seconds=50)
 
 
 def test_rows_that_another_token_read_are_noted() -> None:

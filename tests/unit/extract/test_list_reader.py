@@ -192,6 +192,24 @@ def test_a_row_in_no_window_of_a_busy_list_leaves_it_unproven() -> None:
     assert result.reasons == ["1 row is in no window of dates, and the whole list kept changing"]
 
 
+class GrowingClient(ModelClient):
+    """Counts one row more in the windows of a list than in the list just before."""
+
+    def fetch_count(self, path: str, *, key: str, params: Mapping[str, str]) -> int:
+        rows = super().fetch_count(path, key=key, params=params)
+        return rows if {"from", "to"} & params.keys() else rows - 1
+
+
+def test_a_list_whose_windows_never_add_up_is_unproven() -> None:
+    """The windows are proven, but the list kept growing in every attempt to compare the counts."""
+    served = GrowingClient(build_dense_world(), lambda _request, _is_sent: None, per_page=2)
+    settings = WindowSettings(END_OF_MARCH, long_rows=4, window_rows=4)
+    result = ReadResult()
+    tables = ListReader(ListSource(served, ENTRIES, decode), settings).iter_tables(Slice(), result)
+    assert ids(*tables) == list(range(101, 117))
+    assert (result.proven, result.unproven) == (False, [Slice()])
+
+
 @pytest.mark.parametrize("client", [ModelClient, ForgetfulClient])
 def test_a_row_in_neither_half_is_read_all_the_same(client: type[ModelClient]) -> None:
     """The same holds for a short list that was split because it kept changing."""
@@ -287,6 +305,18 @@ def test_results_of_slices_add_up() -> None:
     result.add(SliceResult(Slice(DateWindow(FIRST_DAY)), 3, (Slice(),), None))
     assert (result.proven, result.pieces, result.rows) == (False, 4, None)
     assert result.done == [window], "an unproven window is read again"
+
+
+def test_joined_reads_began_with_the_first_and_are_proven_together() -> None:
+    """A cursor that began with the last would pass what changed during the others."""
+    for order in (1, -1):
+        first, second = [ReadResult(NOON), ReadResult(NOON + timedelta(minutes=1))][::order]
+        joined = ReadResult()
+        joined.join(first)
+        joined.join(second)
+        assert (joined.began, joined.proven) == (NOON, True)
+    joined.join(ReadResult(NOON, unproven=[Slice()]))
+    assert not joined.proven
 
 
 def test_windows_are_ending_when_none_has_many_rows_to_come() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -167,6 +168,21 @@ def test_an_unproven_catch_up_proves_nothing() -> None:
     read = read_of(entry(1), entry(2))
     assert prover.has_changed(read, CaughtUp(table(), is_proven=False))
     assert client.asked == []
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        pytest.param(read_of(entry(1), entry(2)), True, id="nothing changed"),
+        pytest.param(
+            replace(read_of(entry(1), entry(2)), recent={2: "content"}), False, id="a row is new"
+        ),
+        pytest.param(read_of(entry(1), entry(2), total=3), False, id="a row is missing"),
+    ],
+)
+def test_the_innermost_catch_up_is_proven_by_its_pages(read: SliceRead, expected: bool) -> None:
+    """No other request proves it, so a change on one of its pages is enough to refuse."""
+    assert Prover(slice_reader(ScriptedClient()), lambda *_: NOTHING).is_quiet(read) is expected
 
 
 # Proving.
