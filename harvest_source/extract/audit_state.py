@@ -70,7 +70,7 @@ def _cut(
         return None, window
     if window.end is not None and window.end <= day:
         return window, None
-    if window.start is not None and window.start >= day:
+    if (window.start or date.min) >= day:
         return None, window
     return window.cut_at(day)
 
@@ -133,7 +133,7 @@ def load_audit_state(stored: Mapping[str, Any] | None, now: datetime) -> AuditSt
         times = [_NEVER if is_implausible(at, now) else at for at in read_at]
         windows = map(DateWindow, starts, [*starts[1:], None])
         seen = tuple(map(ReadWindow, windows, times))
-        if not seen or starts[0] is not None or None in starts[1:]:
+        if not seen or starts[0] is not None or None in starts[1:] or seen[0].window.is_empty:
             raise ValueError(starts)
         return AuditState(
             Coverage(seen), parse_instant(stored["counted_at"]), parse_instant(stored["reread_at"])

@@ -62,3 +62,13 @@ def test_the_oldest_window_is_cut_at_the_bound() -> None:
     assert coverage.oldest() == ReadWindow(DateWindow(None, day(10)), old)
     assert coverage.oldest(day(5)) == ReadWindow(DateWindow(day(5), day(10)), old)
     assert coverage.oldest(day(20)) == ReadWindow(DateWindow(day(20), None), new)
+
+
+def test_no_window_ends_before_the_first_possible_day() -> None:
+    """A start date of 0001-01-01 leaves no day before it that could be read."""
+    coverage = Coverage.whole(START).after_read(DateWindow(date.min, None), START + DAY)
+    assert coverage == Coverage.whole(START + DAY)
+    assert Coverage.whole(START).oldest(date.min) == ReadWindow(DateWindow(), START)
+    stored = AuditState.whole(START).dump()
+    stored["seen"] = [[None, START.isoformat()], ["0001-01-01", START.isoformat()]]
+    assert load_audit_state(stored, START) == load_audit_state(None, START)
