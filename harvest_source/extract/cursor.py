@@ -179,7 +179,7 @@ def _sees_more(cursor: Cursor, visibility: str, managed: str) -> bool:
     Also if that was another pipeline's token and sees no more: what it did is not known. And if the
     history of the rows has not begun.
     """
-    if cursor.taken_over and covers(visibility, cursor.visibility):
+    if cursor.taken_over and cursor.is_covered_by(visibility):
         return True
     if not covers(cursor.visibility, visibility):
         return True

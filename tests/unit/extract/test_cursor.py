@@ -118,6 +118,22 @@ def test_a_token_that_sees_no_more_rereads_no_history(owner: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("visibility", "others", "reads_all"),
+    [
+        ("7:manager", (), True),
+        ("7:administrator", (), False),
+        ("7:manager", ("9:administrator",), False),
+    ],
+)
+def test_rows_that_are_taken_over_are_read_again_by_a_token_that_sees_all_of_them(
+    visibility: str, others: tuple[str, ...], *, reads_all: bool
+) -> None:
+    """Also values that only an earlier token saw must not be overwritten."""
+    before = cursor(visibility=visibility, others=others, taken_over=True)
+    assert read_plan(before, owner="7:manager").is_whole is reads_all
+
+
+@pytest.mark.parametrize(
     ("hours", "is_wide"), [(0, False), (19.9, False), (20, True), (72, True), (-23, False)]
 )
 def test_once_a_day_the_overlap_is_a_day_long(hours: float, is_wide: bool) -> None:
