@@ -29,6 +29,7 @@ contains a token, a query string or a response body.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +39,9 @@ from typing import ClassVar, Final, TypeVar
 from harvest_source.exit_codes import ExitCode
 
 E = TypeVar("E", bound=BaseException)
+
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of an OSError: the disk, or this user's share of it, is full."""
 
 _PATH: Final = re.compile(
     r"""(?<![\w.])(?<!:/)(?!/(?:api/)?v2/)(?:/[^\s/'"(),;]+){2,}"""

@@ -7,7 +7,6 @@ DuckDB has few error types, so most errors are recognized by words that every ve
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shlex
@@ -19,7 +18,7 @@ from typing import Final, TypeAlias
 import duckdb
 
 from harvest_source.defaults import DATABASE
-from harvest_source.errors import printable
+from harvest_source.errors import DISK_FULL, printable
 from harvest_source.installation import build_install_command
 
 Kept: TypeAlias = str | Callable[[], str]
@@ -43,8 +42,6 @@ _WAL_DAMAGED: Final = (
 """What DuckDB says of a damaged log, or another file's; the first precedes only some of these."""
 _DAMAGED: Final = ("Corrupt database file", "Could not read enough bytes from file")
 """A block whose checksum is wrong, and a file that is too short."""
-DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""The disk, or this user's share of it, is full."""
 MAKE_ROOM: Final = "Make room on that disk, then run again."
 _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")
 

@@ -27,6 +27,7 @@ from harvest_source.dlt_internals import (
     is_of_sqlalchemy,
 )
 from harvest_source.errors import (
+    DISK_FULL,
     ConfigError,
     DestinationError,
     HarvestError,
@@ -38,7 +39,6 @@ from harvest_source.errors import (
 from harvest_source.installation import build_install_command
 from harvest_source.process_limits import explain_lack
 from harvest_source.warehouse.duckdb_errors import (
-    DISK_FULL,
     MAKE_ROOM,
     explain_damage,
     is_damaged,

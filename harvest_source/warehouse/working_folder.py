@@ -23,8 +23,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from harvest_source.dlt_internals import find_pipelines_folder
-from harvest_source.errors import DestinationError, printable
-from harvest_source.warehouse.duckdb_errors import DISK_FULL
+from harvest_source.errors import DISK_FULL, DestinationError, printable
 from harvest_source.warehouse.target import Target
 
 _PATIENCE_S: Final = 10.0
